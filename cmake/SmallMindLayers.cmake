@@ -1,0 +1,48 @@
+# sm_layer(NAME deps...): declares the library of the folder src/NAME and what it may include.
+# sm_layer_tests(NAME): declares the test program of the folder tests/NAME.
+
+add_library(sm_options INTERFACE)
+target_compile_features(sm_options INTERFACE cxx_std_20)
+target_compile_options(sm_options INTERFACE -march=x86-64-v2 -Wall -Wextra -Wconversion -Wshadow
+                       $<$<BOOL:${SMALLMIND_WERROR}>:-Werror>)
+if(SMALLMIND_SANITIZE)
+  target_compile_options(sm_options INTERFACE -fsanitize=${SMALLMIND_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(sm_options INTERFACE -fsanitize=${SMALLMIND_SANITIZE})
+endif()
+
+function(sm_layer name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  list(SORT sources)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(sm_${name} STATIC ${sources})
+  target_include_directories(sm_${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>)
+  target_link_libraries(sm_${name} PUBLIC $<BUILD_INTERFACE:sm_options>)
+  target_compile_definitions(sm_${name} PUBLIC SM_ZONES=$<BOOL:${SMALLMIND_ZONES}>)
+  foreach(dep ${ARGN})
+    if(TARGET sm_${dep})
+      target_link_libraries(sm_${name} PUBLIC sm_${dep})
+    endif()
+  endforeach()
+endfunction()
+
+function(sm_layer_tests name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  list(SORT sources)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+  target_compile_definitions(test_${name} PRIVATE SM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                             SM_SHARED_DIR="${PROJECT_SOURCE_DIR}/../shared")
+  target_link_libraries(test_${name} PRIVATE GTest::gtest GTest::gtest_main)
+  foreach(dep ${name} ${ARGN})
+    if(TARGET sm_${dep})
+      target_link_libraries(test_${name} PRIVATE sm_${dep})
+    endif()
+  endforeach()
+  add_test(NAME ${name} COMMAND test_${name} --gtest_brief=1)
+endfunction()

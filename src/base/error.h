@@ -1,0 +1,54 @@
+// The one exception type of the library and the checks that throw it.
+//
+// Text convention: "[where] expectation, fact", with file, tensor and byte offset where they exist:
+//   "[safetensors] header of at most 100000000 bytes expected, 18446744073709551615 found (model.safetensors, byte 0)".
+// The library never aborts, exits or prints; main() turns the code into an exit status.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace smallmind {
+
+// The numbers are the exit statuses of the program.
+enum class ErrorCode {
+  usage = 1,      // the caller asked for something that has no meaning
+  bad_input = 2,  // a file, a model, a text or the environment is not as it must be
+  internal = 3,   // our own bug
+  diverged = 4,   // training produced NaN or infinity and could not go on
+};
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& text) : std::runtime_error(text), code_(code) {}
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+template <typename... Args>
+[[noreturn]] void fail(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(code, fmt::format(format, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+[[noreturn]] void fail_usage(fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(ErrorCode::usage, fmt::format(format, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+[[noreturn]] void fail_input(fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(ErrorCode::bad_input, fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace smallmind
+
+// A contract inside the library: what fails here is a bug of ours or of the calling program.
+#define SM_CHECK(condition, ...)                                          \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]]                                        \
+      ::smallmind::fail(::smallmind::ErrorCode::internal, __VA_ARGS__);   \
+  } while (false)
