@@ -1,0 +1,37 @@
+// Buffer: owned, 64-byte aligned, zero-filled memory from mmap, with huge pages asked for where it pays.
+//
+// Large weights and arenas are read by vector loads at strides of many pages; 2 MiB pages keep misses of the
+// second-level TLB out of the products. Thread safety: none needed, it is a value.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+namespace smallmind {
+
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t bytes);  // throws Error{bad_input} naming the bytes when memory is refused
+  ~Buffer();
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+
+  std::byte* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return bytes_; }
+  template <typename T>
+  T* as() const noexcept {
+    return reinterpret_cast<T*>(data_);
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace smallmind
