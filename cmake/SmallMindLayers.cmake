@@ -1,5 +1,6 @@
 # sm_layer(NAME deps...): declares the library of the folder src/NAME and what it may include.
-# sm_layer_tests(NAME): declares the test program of the folder tests/NAME.
+# sm_layer_tests(NAME): declares the test program of the folder tests/NAME; kernels, nn and model run once more with each
+# instruction set that this machine knows, so that all paths are tested on one machine.
 
 add_library(sm_options INTERFACE)
 target_compile_features(sm_options INTERFACE cxx_std_20)
@@ -13,6 +14,7 @@ endif()
 
 function(sm_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   list(SORT sources)
   if(NOT sources)
     return()
@@ -44,5 +46,22 @@ function(sm_layer_tests name)
       target_link_libraries(test_${name} PRIVATE sm_${dep})
     endif()
   endforeach()
-  add_test(NAME ${name} COMMAND test_${name} --gtest_brief=1)
+  sm_add_gtest(${name} test_${name})
+  if(name MATCHES "^(kernels|nn|model)$")
+    file(STRINGS /proc/cpuinfo has_avx2 REGEX "^flags.* avx2 " LIMIT_COUNT 1)
+    foreach(isa scalar avx2)
+      sm_add_gtest(${name}_${isa} test_${name})
+      set_tests_properties(${name}_${isa} PROPERTIES ENVIRONMENT SMALLMIND_ISA=${isa})
+      if(isa STREQUAL avx2 AND NOT has_avx2)
+        set_tests_properties(${name}_${isa} PROPERTIES DISABLED TRUE)
+      endif()
+    endforeach()
+  endif()
+endfunction()
+
+# The file of results is what tools/run_tests.py counts.
+function(sm_add_gtest name program)
+  add_test(NAME ${name} COMMAND ${program} --gtest_brief=1
+           --gtest_output=xml:${CMAKE_BINARY_DIR}/results/${name}.xml)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endfunction()
