@@ -1,7 +1,8 @@
 // The one exception type of the library and the checks that throw it.
 //
 // Text convention: "[where] expectation, fact", with file, tensor and byte offset where they exist:
-//   "[safetensors] header of at most 100000000 bytes expected, 18446744073709551615 found (model.safetensors, byte 0)".
+//   "[safetensors] header of at most 100000000 bytes expected, 18446744073709551615 found (model.safetensors,
+//   byte 0)".
 // The library never aborts, exits or prints; main() turns the code into an exit status.
 #pragma once
 
@@ -47,8 +48,8 @@ template <typename... Args>
 }  // namespace smallmind
 
 // A contract inside the library: what fails here is a bug of ours or of the calling program.
-#define SM_CHECK(condition, ...)                                          \
-  do {                                                                    \
-    if (!(condition)) [[unlikely]]                                        \
-      ::smallmind::fail(::smallmind::ErrorCode::internal, __VA_ARGS__);   \
+#define SM_CHECK(condition, ...)                                        \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]]                                      \
+      ::smallmind::fail(::smallmind::ErrorCode::internal, __VA_ARGS__); \
   } while (false)
