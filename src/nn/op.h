@@ -1,0 +1,69 @@
+// The list of differentiable ops, and what each costs.
+//
+// An op belongs here if Exec may record it. The gradient check walks this list and fails where an op has no
+// case. FLOPs and bytes are declared once, here, and used by tests, benchmarks and the profiler alike: a
+// multiply-add is 2 FLOPs, a transcendental 1; bytes are the compulsory traffic of operands and results, each
+// counted once.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace smallmind {
+
+enum class Op : std::uint8_t {
+  embedding,
+  add_positions,
+  linear,
+  add,
+  layer_norm,
+  rms_norm,
+  gelu,
+  swiglu,
+  rope,
+  attention,
+  dropout,
+  cross_entropy,
+};
+
+inline constexpr std::array<const char*, 12> kOpNames = {
+    "embedding", "add_positions", "linear", "add",       "layer_norm", "rms_norm",
+    "gelu",      "swiglu",        "rope",   "attention", "dropout",    "cross_entropy"};
+inline constexpr std::size_t kOpCount = kOpNames.size();
+static_assert(static_cast<std::size_t>(Op::cross_entropy) + 1 == kOpCount);
+
+constexpr const char* op_name(Op op) noexcept {
+  return kOpNames[static_cast<std::size_t>(op)];
+}
+
+struct OpCost {
+  std::int64_t flops = 0;
+  std::int64_t bytes = 0;
+};
+
+// y(m, n) = x(m, k) W(n, k)^T.
+constexpr OpCost product_cost(std::int64_t m, std::int64_t n, std::int64_t k) noexcept {
+  return {2 * m * n * k, 4 * (m * k + n * k + m * n)};
+}
+
+// An elementwise op over n elements with so many FLOPs, reads and writes per element.
+constexpr OpCost elementwise_cost(std::int64_t n, std::int64_t flops, std::int64_t streams) noexcept {
+  return {n * flops, n * 4 * streams};
+}
+
+// Causal attention of one query head: `pairs` (query, key) pairs that the mask leaves, 4 K FLOPs each (scores
+// and mix).
+constexpr OpCost attention_cost(std::int64_t pairs, std::int64_t rows, std::int64_t keys,
+                                std::int64_t head_width) noexcept {
+  return {pairs * 4 * head_width, 4 * head_width * (2 * rows + 2 * keys)};
+}
+
+constexpr OpCost operator+(OpCost a, OpCost b) noexcept {
+  return {a.flops + b.flops, a.bytes + b.bytes};
+}
+constexpr OpCost operator*(std::int64_t times, OpCost a) noexcept {
+  return {times * a.flops, times * a.bytes};
+}
+
+}  // namespace smallmind

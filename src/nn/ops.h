@@ -1,0 +1,67 @@
+// Every differentiable op of SmallMind on one page: signature, formula, shapes.
+//
+// All ops take and return f32 matrices with N = B*T rows (see tensor.h). While `ex` records, results are
+// fresh and their backward is on the tape; otherwise residual additions, RoPE and dropout work in place. Ops
+// partition work over ex.pool() such that no result depends on the number of threads. Shapes that do not fit
+// throw Error{internal}. Each op lives in ops/<op>.cpp, forward and backward side by side.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "nn/exec.h"
+#include "nn/kv_cache.h"
+#include "nn/param.h"
+#include "nn/rope_table.h"
+#include "nn/token_batch.h"
+
+namespace smallmind {
+
+// h[i] = table[token[i]]: (V, D) -> (N, D). A token outside of the table is an Error{usage}.
+Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch);
+
+// h[i] += table[position[i]]: learned positions, (T, D).
+Tensor add_positions(Exec& ex, const Tensor& h, const Param& table, const TokenBatch& batch);
+
+// y = x W^T + b: (N, in) -> (N, out), W (out, in), b (out) or absent.
+Tensor linear(Exec& ex, const Tensor& x, const Param& weight, const Param& bias);
+Tensor linear(Exec& ex, const Tensor& x, const Param& weight);
+
+// a + b, same shapes. In place in `a` when nothing records: the residual stream.
+Tensor add(Exec& ex, const Tensor& a, const Tensor& b);
+
+// (x - mean) / sqrt(var + eps) * w + b over each row. Ba, Kiros, Hinton 2016.
+Tensor layer_norm(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, float eps);
+
+// x / sqrt(mean(x^2) + eps) * w over each row. Zhang, Sennrich 2019.
+Tensor rms_norm(Exec& ex, const Tensor& x, const Param& weight, float eps);
+
+// x Phi(x): exactly (erf), or by the tanh form of GPT-2. Hendrycks, Gimpel 2016.
+enum class GeluForm : std::uint8_t { tanh, erf };
+Tensor gelu(Exec& ex, const Tensor& x, GeluForm form);
+
+// silu(gate) * up. Shazeer 2020.
+Tensor swiglu(Exec& ex, const Tensor& gate, const Tensor& up);
+
+// Rotary positions: rotates the pairs (j, j + K/2) of each head by position * theta^(-2j/K). Su et al. 2021,
+// in the half-split layout of Hugging Face. x (N, heads*K).
+Tensor rope(Exec& ex, const Tensor& x, const RopeTable& table, std::int64_t heads, const TokenBatch& batch);
+
+// softmax(q k^T / sqrt(K) + causal mask) v within each sequence. q (N, H*K), k and v (N, G*K), G divides H;
+// head h reads kv head h / (H/G). With a cache, keys and values are appended to it and all its positions are
+// seen; recording together with a cache is an error. Online softmax, O(N) memory. Dao et al. 2022.
+struct AttentionShape {
+  std::int64_t heads, kv_heads, head_width;
+};
+Tensor attention(Exec& ex, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionShape& shape,
+                 const TokenBatch& batch, KvCache* cache, std::int64_t layer);
+
+// Each element survives with probability 1 - p and is scaled by 1 / (1 - p); p == 0 returns x itself.
+// Draws are keyed by (seed, step, site, element): the same under recompute, resume and any thread count.
+Tensor dropout(Exec& ex, const Tensor& x, float p);
+
+// Mean over the rows with target >= 0 of -log softmax(logits)[target], as a (1, 1) tensor. logits (N, V),
+// targets (N). No target at all gives 0.
+Tensor cross_entropy(Exec& ex, const Tensor& logits, std::span<const std::int32_t> targets);
+
+}  // namespace smallmind

@@ -1,0 +1,49 @@
+// embedding: h[i] = table[token[i]]. Backward: dtable[token[i]] += dout[i], rows in ascending order.
+#include "nn/ops.h"
+#include "nn/ops/common.h"
+
+namespace smallmind {
+namespace {
+
+struct EmbeddingBackward {
+  static constexpr Op kOp = Op::embedding;
+  const std::int32_t* tokens;  // a copy: the caller's batch may be gone
+  float* dtable;
+  Tensor out;
+
+  // Several rows may name one token, so threads own columns, not rows.
+  void backward(Exec& ex) const {
+    const Tensor dout = ex.incoming(out);
+    if (dout.rows == 0 || dtable == nullptr) return;
+    const Index grain = std::max<Index>(16, kElementGrain / std::max<Index>(1, dout.rows));
+    ex.parallel(dout.cols, grain, [&](Index begin, Index end) {
+      for (Index i = 0; i < dout.rows; ++i) {
+        float* to = dtable + tokens[i] * dout.cols + begin;
+        ex.kernels().add(to, dout.row(i) + begin, end - begin, to);
+      }
+    });
+  }
+};
+
+}  // namespace
+
+Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch) {
+  const Index rows = batch.rows();
+  for (const std::int32_t token : batch.tokens)
+    if (token < 0 || token >= table.rows)
+      fail_usage("[embedding] token ids in 0..{} expected, {} given", table.rows - 1, token);
+  const Tensor out = ex.make(rows, table.cols);
+  ex.parallel(rows, row_grain(table.cols), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i)
+      std::memcpy(out.row(i), table.data + batch.tokens[static_cast<std::size_t>(i)] * table.cols,
+                  static_cast<std::size_t>(table.cols) * sizeof(float));
+  });
+  if (ex.recording()) {
+    auto* tokens = ex.save<std::int32_t>(rows);
+    if (tokens != nullptr) std::copy(batch.tokens.begin(), batch.tokens.end(), tokens);
+    ex.record(EmbeddingBackward{tokens, table.grad, out});
+  }
+  return out;
+}
+
+}  // namespace smallmind
