@@ -33,6 +33,14 @@ function(sm_layer name)
   endforeach()
 endfunction()
 
+# sm_kernel_flags(ISA flags...): what the files of src/kernels/ISA are compiled with, in every build type: the ISA's own flags
+# and contraction to FMA. GCC 12 warns about the undefined operands of its own AVX-512 intrinsics.
+function(sm_kernel_flags isa)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/${isa}/*.cpp)
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS
+    "-O3;-ffp-contract=fast;-fno-exceptions;-fno-rtti;-fno-math-errno;-fno-trapping-math;-Wno-uninitialized;-Wno-maybe-uninitialized;${ARGN}")
+endfunction()
+
 function(sm_layer_tests name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
   list(SORT sources)

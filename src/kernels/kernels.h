@@ -1,10 +1,10 @@
 // The kernel table: every inner loop of SmallMind as a pure, single-threaded function on pointers.
 //
-// Kernels never allocate, throw, lock or know about threads; the ops of nn/ partition the work. All arithmetic is
-// f32. Pointers need no alignment beyond that of float. Strides count elements. Unless a comment says otherwise,
-// outputs must not overlap inputs. One row's result never depends on which other rows share the call, so a
-// token's bits do not depend on the batch. scalar/ defines the truth; an ISA folder overrides entries of the
-// table below it. The chosen table is a constant of the process: see dispatch.h.
+// Kernels never allocate, throw, lock or know about threads; the ops of nn/ partition the work. All
+// arithmetic is f32. Pointers need no alignment beyond that of float. Strides count elements. Unless a
+// comment says otherwise, outputs must not overlap inputs. One row's result never depends on which other rows
+// share the call, so a token's bits do not depend on the batch. scalar/ defines the truth; an ISA folder
+// overrides entries of the table below it. The chosen table is a constant of the process: see dispatch.h.
 #pragma once
 
 #include <cstddef>
@@ -14,15 +14,18 @@ namespace smallmind {
 
 using Index = std::int64_t;
 
-// C(m, n) = A(m, k) B(k, n) [+ C] [+ bias]. Each output is one chain of multiply-adds over ascending k, the same for every
-// m, n, blocking and panel, so results are bit for bit independent of how the caller cuts the product.
+// C(m, n) = A(m, k) B(k, n) [+ C] [+ bias]. Each output is one chain of multiply-adds over ascending k, the
+// same for every m, n, blocking and panel, so results are bit for bit independent of how the caller cuts the
+// product.
 struct GemmArgs {
   Index m, n, k;
-  const float* a;   // element (i, p) at a[i * a_row_stride + p * a_k_stride]; one of the two strides is 1
+  const float* a;  // element (i, p) at a[i * a_row_stride + p * a_k_stride]; one of the two strides is 1
   Index a_row_stride, a_k_stride;
-  const float* b;   // column j of panel q (panel_width columns each), row p: b[q * b_panel_stride + p * b_k_stride + j]
-  Index b_panel_stride, b_k_stride;  // packed: (k * panel_width, panel_width); row-major B: (panel_width, its stride)
-  float* c;         // element (i, j) at c[i * c_stride + j]
+  const float*
+      b;  // column j of panel q (panel_width columns each), row p: b[q * b_panel_stride + p * b_k_stride + j]
+  Index b_panel_stride,
+      b_k_stride;  // packed: (k * panel_width, panel_width); row-major B: (panel_width, its stride)
+  float* c;        // element (i, j) at c[i * c_stride + j]
   Index c_stride;
   const float* bias;  // (n) added after the chain, or null
   bool accumulate;    // the chain starts from C's value rather than zero
@@ -30,27 +33,32 @@ struct GemmArgs {
 
 struct AdamWArgs {
   float learning_rate, beta1, beta2, epsilon, weight_decay;
-  float gradient_scale;                // multiplies every gradient first: clipping and 1/accumulation in one factor
+  float gradient_scale;  // multiplies every gradient first: clipping and 1/accumulation in one factor
   float bias_correction1, bias_correction2;  // 1 - beta^t
 };
 
-// Keys are cached transposed in panels of 16 positions, [S/16][K][16], so that scores are chains over K for 16 keys at once.
+// Keys are cached transposed in panels of 16 positions, [S/16][K][16], so that scores are chains over K for
+// 16 keys at once.
 inline constexpr Index kKeyPanel = 16;
 
-// Causal attention of `rows` consecutive queries of one head; query i stands at position first_position + i and sees the keys
-// 0 .. first_position + i. Online softmax over fixed blocks of positions: memory O(rows), bits independent of `rows`.
+// Causal attention of `rows` consecutive queries of one head; query i stands at position first_position + i
+// and sees the keys 0 .. first_position + i. Online softmax over fixed blocks of positions: memory O(rows),
+// bits independent of `rows`.
 struct AttentionArgs {
   Index rows, first_position, head_width;  // head_width K <= 256
   float scale;                             // on q.k, usually 1/sqrt(K)
-  const float* q; Index q_stride;          // (rows, K)
-  const float* key_panels;                 // packed by pack_keys, at least first_position + rows keys
-  const float* v; Index v_stride;          // (S, K)
-  float* out; Index out_stride;            // (rows, K)
-  float* log_sum_exp;                      // (rows) of the scaled scores, or null
+  const float* q;
+  Index q_stride;           // (rows, K)
+  const float* key_panels;  // packed by pack_keys, at least first_position + rows keys
+  const float* v;
+  Index v_stride;  // (S, K)
+  float* out;
+  Index out_stride;    // (rows, K)
+  float* log_sum_exp;  // (rows) of the scaled scores, or null
 };
 
-// Gradient of causal self-attention over a whole sequence (first_position 0) for one query head. dq is overwritten; dk and dv
-// accumulate, because the H/G query heads of a group share them.
+// Gradient of causal self-attention over a whole sequence (first_position 0) for one query head. dq is
+// overwritten; dk and dv accumulate, because the H/G query heads of a group share them.
 struct AttentionBackwardArgs {
   Index rows, head_width;
   float scale;
@@ -59,7 +67,7 @@ struct AttentionBackwardArgs {
   const float* log_sum_exp;  // (T), from the forward pass
   float *dq, *dk, *dv;       // (T, K) each
   Index dq_stride, dk_stride, dv_stride;
-  float* scratch;            // attention_backward_scratch(rows, head_width) floats
+  float* scratch;  // attention_backward_scratch(rows, head_width) floats
 };
 
 struct KernelTable {
@@ -67,41 +75,47 @@ struct KernelTable {
 
   // ---- products (gemm.cpp of each folder)
   Index panel_width;  // columns of one packed panel; fixed per ISA
-  // Packs B(k, n), element (p, j) at b[p * k_stride + j * n_stride], into ceil(n / panel_width) panels [panel][k][panel_width];
-  // the last panel is padded with zeros.
-  void (*pack_panels)(const float* b, Index k_stride, Index n_stride, Index k, Index n, float* panels) noexcept;
+  // Packs B(k, n), element (p, j) at b[p * k_stride + j * n_stride], into ceil(n / panel_width) panels
+  // [panel][k][panel_width]; the last panel is padded with zeros.
+  void (*pack_panels)(const float* b, Index k_stride, Index n_stride, Index k, Index n,
+                      float* panels) noexcept;
   void (*gemm)(const GemmArgs& args) noexcept;
 
   // ---- attention (attention.cpp)
   // Writes `count` keys (row i at keys + i * stride) to positions first .. first + count of the panels.
-  void (*pack_keys)(const float* keys, Index stride, Index count, Index head_width, Index first, float* panels) noexcept;
+  void (*pack_keys)(const float* keys, Index stride, Index count, Index head_width, Index first,
+                    float* panels) noexcept;
   void (*attention_forward)(const AttentionArgs& args) noexcept;
   Index (*attention_backward_scratch)(Index rows, Index head_width) noexcept;
   void (*attention_backward)(const AttentionBackwardArgs& args) noexcept;
 
   // ---- normalisation (norm.cpp); mean and rstd (rows each) may be null; statistics are two-pass
   // out = (x - mean) / sqrt(var + eps) * weight + bias; bias may be null.
-  void (*layer_norm)(const float* x, Index x_stride, const float* weight, const float* bias, float eps, Index rows,
-                     Index cols, float* out, Index out_stride, float* mean, float* rstd) noexcept;
+  void (*layer_norm)(const float* x, Index x_stride, const float* weight, const float* bias, float eps,
+                     Index rows, Index cols, float* out, Index out_stride, float* mean, float* rstd) noexcept;
   // dx (+)= ...; dweight and dbias (cols each, may be null) accumulate the sums over these rows.
-  void (*layer_norm_backward)(const float* dout, const float* x, Index x_stride, const float* weight, const float* mean,
-                              const float* rstd, Index rows, Index cols, float* dx, bool accumulate, float* dweight,
+  void (*layer_norm_backward)(const float* dout, const float* x, Index x_stride, const float* weight,
+                              const float* mean, const float* rstd, Index rows, Index cols, float* dx,
+                              bool accumulate, float* dweight,
                               float* dbias) noexcept;  // dout and dx contiguous
   // out = x / sqrt(mean(x^2) + eps) * weight
-  void (*rms_norm)(const float* x, Index x_stride, const float* weight, float eps, Index rows, Index cols, float* out,
-                   Index out_stride, float* rstd) noexcept;
-  void (*rms_norm_backward)(const float* dout, const float* x, Index x_stride, const float* weight, const float* rstd,
-                            Index rows, Index cols, float* dx, bool accumulate, float* dweight) noexcept;
+  void (*rms_norm)(const float* x, Index x_stride, const float* weight, float eps, Index rows, Index cols,
+                   float* out, Index out_stride, float* rstd) noexcept;
+  void (*rms_norm_backward)(const float* dout, const float* x, Index x_stride, const float* weight,
+                            const float* rstd, Index rows, Index cols, float* dx, bool accumulate,
+                            float* dweight) noexcept;
 
   // ---- elementwise over n contiguous elements (elementwise.cpp); out may equal an input
-  void (*gelu_tanh)(const float* x, Index n, float* out) noexcept;  // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  void (*gelu_tanh)(const float* x, Index n,
+                    float* out) noexcept;  // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
   void (*gelu_tanh_backward)(const float* dout, const float* x, Index n, float* dx, bool accumulate) noexcept;
-  void (*gelu_erf)(const float* x, Index n, float* out) noexcept;   // 0.5 x (1 + erf(x / sqrt(2)))
+  void (*gelu_erf)(const float* x, Index n, float* out) noexcept;  // 0.5 x (1 + erf(x / sqrt(2)))
   void (*gelu_erf_backward)(const float* dout, const float* x, Index n, float* dx, bool accumulate) noexcept;
-  void (*silu)(const float* x, Index n, float* out) noexcept;       // x / (1 + exp(-x))
+  void (*silu)(const float* x, Index n, float* out) noexcept;                        // x / (1 + exp(-x))
   void (*swiglu)(const float* gate, const float* up, Index n, float* out) noexcept;  // silu(gate) * up
-  void (*swiglu_backward)(const float* dout, const float* gate, const float* up, Index n, float* dgate, float* dup,
-                          bool accumulate) noexcept;  // one flag for both: the two are always written together
+  void (*swiglu_backward)(
+      const float* dout, const float* gate, const float* up, Index n, float* dgate, float* dup,
+      bool accumulate) noexcept;  // one flag for both: the two are always written together
   void (*add)(const float* a, const float* b, Index n, float* out) noexcept;
   void (*mul)(const float* a, const float* b, Index n, float* out) noexcept;
   void (*relu)(const float* x, Index n, float* out) noexcept;
@@ -110,31 +124,36 @@ struct KernelTable {
   void (*exp)(const float* x, Index n, float* out) noexcept;
   void (*tanh)(const float* x, Index n, float* out) noexcept;
   void (*erf)(const float* x, Index n, float* out) noexcept;
-  // Inverted dropout: element e of the call keeps x / keep where the Philox draw (seed, stream, first + e) is < keep, else 0.
-  // The same function applied to dout is the backward pass. Draws equal base/random.h's, on every ISA.
-  void (*dropout)(const float* x, Index n, float keep, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
-                  float* out) noexcept;
+  // Inverted dropout: element e of the call keeps x / keep where the Philox draw (seed, stream, first + e) is
+  // < keep, else 0. The same function applied to dout is the backward pass. Draws equal base/random.h's, on
+  // every ISA.
+  void (*dropout)(const float* x, Index n, float keep, std::uint64_t seed, std::uint64_t stream,
+                  std::uint64_t first, float* out) noexcept;
 
   // ---- reductions over n elements, in an order fixed by n
   float (*dot)(const float* a, const float* b, Index n) noexcept;
   double (*sum_squares)(const float* x, Index n) noexcept;
-  void (*column_sums)(const float* x, Index stride, Index rows, Index cols, float* sums) noexcept;  // sums += over rows
+  void (*column_sums)(const float* x, Index stride, Index rows, Index cols,
+                      float* sums) noexcept;  // sums += over rows
 
   // ---- rows (softmax.cpp, rope.cpp)
-  void (*softmax)(const float* x, Index x_stride, Index rows, Index cols, float* out, Index out_stride) noexcept;
+  void (*softmax)(const float* x, Index x_stride, Index rows, Index cols, float* out,
+                  Index out_stride) noexcept;
   // losses[i] = log_sum_exp(row i) - row i[targets[i]]; a negative target is ignored: its loss is 0.
-  void (*cross_entropy)(const float* logits, Index stride, const std::int32_t* targets, Index rows, Index vocab,
-                        float* losses, float* log_sum_exp) noexcept;
+  void (*cross_entropy)(const float* logits, Index stride, const std::int32_t* targets, Index rows,
+                        Index vocab, float* losses, float* log_sum_exp) noexcept;
   // dlogits = factor * (softmax(row) - onehot(target)), zero for ignored rows; dlogits may equal logits.
-  void (*cross_entropy_backward)(const float* logits, Index stride, const std::int32_t* targets, const float* log_sum_exp,
-                                 float factor, Index rows, Index vocab, float* dlogits, Index dlogits_stride) noexcept;
-  // Rotates pairs (j, j + K/2) of each of `heads` heads of one row by the angles of cosines and sines (K/2 each); direction
-  // +1 rotates forward, -1 back (the gradient). out may equal x.
-  void (*rope)(const float* x, Index heads, Index head_width, const float* cosines, const float* sines, float direction,
-               float* out) noexcept;
+  void (*cross_entropy_backward)(const float* logits, Index stride, const std::int32_t* targets,
+                                 const float* log_sum_exp, float factor, Index rows, Index vocab,
+                                 float* dlogits, Index dlogits_stride) noexcept;
+  // Rotates pairs (j, j + K/2) of each of `heads` heads of one row by the angles of cosines and sines (K/2
+  // each); direction +1 rotates forward, -1 back (the gradient). out may equal x.
+  void (*rope)(const float* x, Index heads, Index head_width, const float* cosines, const float* sines,
+               float direction, float* out) noexcept;
 
   // ---- optimiser: one pass over parameter, gradient and both moments
-  void (*adamw)(const AdamWArgs& args, const float* gradient, Index n, float* parameter, float* m, float* v) noexcept;
+  void (*adamw)(const AdamWArgs& args, const float* gradient, Index n, float* parameter, float* m,
+                float* v) noexcept;
 
   // ---- storage types
   void (*f16_to_f32)(const std::uint16_t* x, Index n, float* out) noexcept;
@@ -142,10 +161,10 @@ struct KernelTable {
 
   // ---- the machine's limits (peak.cpp): what the roofline is measured with
   double (*fma_flops)(Index iterations) noexcept;  // runs independent FMA chains, returns the FLOPs executed
-  float (*stream_read)(const float* x, Index n) noexcept;                                  // reads n floats
-  void (*stream_copy)(const float* x, Index n, float* out) noexcept;                       // 1 read, 1 write
-  void (*stream_update)(float* x, Index n) noexcept;                                       // in place
-  void (*stream_add)(const float* a, const float* b, Index n, float* out) noexcept;        // 2 reads, 1 write
+  float (*stream_read)(const float* x, Index n) noexcept;                            // reads n floats
+  void (*stream_copy)(const float* x, Index n, float* out) noexcept;                 // 1 read, 1 write
+  void (*stream_update)(float* x, Index n) noexcept;                                 // in place
+  void (*stream_add)(const float* a, const float* b, Index n, float* out) noexcept;  // 2 reads, 1 write
 };
 
 }  // namespace smallmind

@@ -1,0 +1,166 @@
+// The vector contract of the kernels, over AVX-512 (F, BW, DQ, VL): 16 floats in one register.
+//
+// scalar/vec.h, avx2/vec.h and this file declare the same names, so that generic/*.inl and simple kernels are
+// written once. Floats and words also take the operators + - * / and + - ^ >> of the compiler's vector types.
+// All is in an anonymous namespace and inline: an ISA object may not export what it was compiled with.
+//
+//   Vec, Mask, Words, Doubles        kWidth floats; one bit or lane each; kWidth uint32; kWidth doubles
+//   load, store, load_n, store_n     unaligned; _n: the first n < kWidth lanes only, the rest reads as 0, is
+//   not written load_f16, load_bf16              kWidth 16-bit values, widened exactly min(a, b), max(a, b)
+//   b where either is NaN: put what must survive second mul_add, neg_mul_add             a * b + c and c - a
+//   * b; fused where the ISA has FMA round                            to nearest, ties to even
+//   scale_by_power(p, n)             p * 2^n for p in [0.5, 2], n integral in [-126, 128] and a normal
+//   result; NaN stays sum, maximum                     of the lanes, by halves: (i, i + kWidth/2) first, in
+//   this order on every call add_to, add_square_to            Doubles += Vec, Doubles += Vec * Vec, in double
+//   multiply_wide                    32 x 32 -> 64 bits; transpose_counters, counter_offsets: see
+//   generic/dropout.inl
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/kernels.h"
+
+namespace smallmind {
+namespace {
+
+using Vec = __m512;
+using Mask = __mmask16;
+using Words = std::uint32_t __attribute__((vector_size(64)));
+struct Doubles {
+  __m512d low, high;
+};
+constexpr Index kWidth = 16;
+
+inline Mask first_lanes(Index n) {
+  return static_cast<Mask>((1u << n) - 1u);
+}
+
+inline Vec zero() {
+  return _mm512_setzero_ps();
+}
+inline Vec set(float x) {
+  return _mm512_set1_ps(x);
+}
+inline Vec load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+inline Vec load_n(const float* p, Index n) {
+  return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+inline void store(float* p, Vec x) {
+  _mm512_storeu_ps(p, x);
+}
+inline void store_n(float* p, Vec x, Index n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), x);
+}
+inline Vec load_f16(const std::uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline Vec load_bf16(const std::uint16_t* p) {
+  const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+}
+
+inline Vec mul_add(Vec a, Vec b, Vec c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+inline Vec neg_mul_add(Vec a, Vec b, Vec c) {
+  return _mm512_fnmadd_ps(a, b, c);
+}
+inline Vec min(Vec a, Vec b) {
+  return _mm512_min_ps(a, b);
+}
+inline Vec max(Vec a, Vec b) {
+  return _mm512_max_ps(a, b);
+}
+inline Vec sqrt(Vec x) {
+  return _mm512_sqrt_ps(x);
+}
+inline Vec abs(Vec x) {
+  return _mm512_abs_ps(x);
+}
+inline Vec copysign(Vec magnitude, Vec sign) {  // ternary logic 0xCA: first ? second : third, bit by bit
+  const __m512i bit = _mm512_set1_epi32(static_cast<int>(0x80000000u));
+  return _mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(bit, _mm512_castps_si512(sign), _mm512_castps_si512(magnitude), 0xCA));
+}
+inline Vec round(Vec x) {
+  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline Vec scale_by_power(Vec p, Vec n) {
+  return _mm512_scalef_ps(p, n);
+}
+
+inline Mask less(Vec a, Vec b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+inline Vec select(Mask m, Vec yes, Vec no) {
+  return _mm512_mask_blend_ps(m, no, yes);
+}
+
+inline float sum(Vec x) {
+  const __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+  const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
+}
+inline float maximum(Vec x) {
+  const __m256 a = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+  const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
+}
+
+inline Doubles zero_doubles() {
+  return {_mm512_setzero_pd(), _mm512_setzero_pd()};
+}
+inline void add_to(Doubles& total, Vec x) {
+  total.low = _mm512_add_pd(total.low, _mm512_cvtps_pd(_mm512_castps512_ps256(x)));
+  total.high = _mm512_add_pd(total.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
+}
+inline void add_square_to(Doubles& total, Vec x) {
+  const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+  const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+  total.low = _mm512_fmadd_pd(low, low, total.low);
+  total.high = _mm512_fmadd_pd(high, high, total.high);
+}
+inline double sum(const Doubles& x) {
+  const __m512d a = _mm512_add_pd(x.low, x.high);
+  const __m256d b = _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));
+  const __m128d c = _mm_add_pd(_mm256_castpd256_pd128(b), _mm256_extractf128_pd(b, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(c, _mm_unpackhi_pd(c, c)));
+}
+
+inline Words set_words(std::uint32_t x) {
+  return Words{} + x;
+}
+inline Words is_less(Words a, Words b) {
+  return reinterpret_cast<Words>(a < b) & 1u;
+}  // 1 or 0
+inline Vec to_float(Words x) {
+  return _mm512_cvtepi32_ps(reinterpret_cast<__m512i>(x));
+}  // x < 2^31
+inline void multiply_wide(Words a, std::uint32_t b, Words& high, Words& low) {
+  const __m512i x = reinterpret_cast<__m512i>(a);
+  const __m512i factor = _mm512_set1_epi32(static_cast<int>(b));
+  const __m512i even = _mm512_mul_epu32(x, factor);
+  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), factor);
+  low = reinterpret_cast<Words>(_mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32)));
+  high = reinterpret_cast<Words>(_mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd));
+}
+inline Words counter_offsets() {
+  return Words{0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+}
+inline void transpose_counters(Words w[4]) {
+  const __m512i a = reinterpret_cast<__m512i>(w[0]), b = reinterpret_cast<__m512i>(w[1]);
+  const __m512i c = reinterpret_cast<__m512i>(w[2]), d = reinterpret_cast<__m512i>(w[3]);
+  const __m512i ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b);
+  const __m512i cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
+  w[0] = reinterpret_cast<Words>(_mm512_unpacklo_epi64(ab_low, cd_low));
+  w[1] = reinterpret_cast<Words>(_mm512_unpackhi_epi64(ab_low, cd_low));
+  w[2] = reinterpret_cast<Words>(_mm512_unpacklo_epi64(ab_high, cd_high));
+  w[3] = reinterpret_cast<Words>(_mm512_unpackhi_epi64(ab_high, cd_high));
+}
+
+}  // namespace
+}  // namespace smallmind

@@ -1,0 +1,216 @@
+// LayerNorm (Ba et al., 2016) and RMSNorm (Zhang and Sennrich, 2019), forward and backward, row by row.
+//
+// A row is read several times but leaves memory once: 4 KB to 48 KB stay in L1. The variance is two-pass: the
+// rounded f32 mean is off by up to half an ulp (5e-4 at 1e4), so the second pass also sums x - mean, whose
+// average is the correction that variance and output need. With it, 1e4 + noise is normalised as exactly as
+// noise.
+#pragma once
+
+#include "kernels/generic/loops.inl"
+#include "kernels/generic/reduce.inl"
+
+namespace smallmind {
+namespace {
+
+struct RowMoments {
+  float mean;   // rounded; the true mean is mean + correction
+  float shift;  // -correction * rstd
+  float rstd;
+};
+
+[[gnu::always_inline]] inline RowMoments row_moments(const float* x, Index cols, float eps) {
+  const double n = static_cast<double>(cols);
+  const double total = sum_over(
+      cols, [=](Index j, Vec s) { return s + load(x + j); },
+      [=](Index j, Index count, Vec s) { return s + load_n(x + j, count); });
+  const float mean = static_cast<float>(total / n);
+  const Vec m = set(mean);
+  Vec s0 = zero(), s1 = zero(), q0 = zero(), q1 = zero();
+  Index j = 0;
+  for (; j + 2 * kWidth <= cols; j += 2 * kWidth) {
+    const Vec d0 = load(x + j) - m, d1 = load(x + j + kWidth) - m;
+    s0 = s0 + d0;
+    s1 = s1 + d1;
+    q0 = mul_add(d0, d0, q0);
+    q1 = mul_add(d1, d1, q1);
+  }
+  for (; j + kWidth <= cols; j += kWidth) {
+    const Vec d = load(x + j) - m;
+    s0 = s0 + d;
+    q0 = mul_add(d, d, q0);
+  }
+  if (const Index rest = cols - j; rest > 0) {
+    float tail[kWidth];  // lanes past the end must count as the mean
+    store(tail, m);
+    store_n(tail, load_n(x + j, rest), rest);
+    const Vec d = load(tail) - m;
+    s1 = s1 + d;
+    q1 = mul_add(d, d, q1);
+  }
+  const double correction = static_cast<double>(sum(s0 + s1)) / n;
+  const double variance = static_cast<double>(sum(q0 + q1)) / n - correction * correction;
+  const double rstd = 1.0 / __builtin_sqrt(variance + static_cast<double>(eps));
+  return {mean, static_cast<float>(-correction * rstd), static_cast<float>(rstd)};
+}
+
+// out = ((x - mean) rstd + shift) weight + bias
+[[gnu::flatten]] void layer_norm_rows(const float* x, Index x_stride, const float* weight, const float* bias,
+                                      float eps, Index rows, Index cols, float* out, Index out_stride,
+                                      float* mean, float* rstd) noexcept {
+  for (Index i = 0; i < rows; ++i, x += x_stride, out += out_stride) {
+    const RowMoments row = row_moments(x, cols, eps);
+    const Vec m = set(row.mean), r = set(row.rstd), shift = set(row.shift);
+    const auto normalised = [=](Vec v) { return mul_add(v - m, r, shift); };
+    Index j = 0;
+    for (; j + kWidth <= cols; j += kWidth) {
+      const Vec offset = bias != nullptr ? load(bias + j) : zero();
+      store(out + j, mul_add(normalised(load(x + j)), load(weight + j), offset));
+    }
+    if (const Index rest = cols - j; rest > 0) {
+      const Vec offset = bias != nullptr ? load_n(bias + j, rest) : zero();
+      store_n(out + j, mul_add(normalised(load_n(x + j, rest)), load_n(weight + j, rest), offset), rest);
+    }
+    if (mean != nullptr) mean[i] = row.mean;
+    if (rstd != nullptr) rstd[i] = row.rstd;
+  }
+}
+
+// What a row's gradient needs, with h = (x - mean) rstd and g = dout weight: dx = rstd (g - a - h b).
+struct RowGradient {
+  float a, b;
+  float center;  // mean of h: not zero where the stored mean was rounded
+};
+
+// inverts out = h weight + bias:
+//   dx = rstd (g - mean(g) - h' mean(g h')), h' = h - mean(h);  dweight += dout h';  dbias += dout
+[[gnu::always_inline]] inline RowGradient layer_norm_sums(const float* dout, const float* x,
+                                                          const float* weight, float mean, float rstd,
+                                                          Index cols) {
+  const Vec m = set(mean), r = set(rstd);
+  Vec g_sum = zero(), gh_sum = zero(), h_sum = zero();
+  const auto take = [&](Vec d, Vec w, Vec h) {
+    const Vec g = d * w;
+    g_sum = g_sum + g;
+    gh_sum = mul_add(g, h, gh_sum);
+    h_sum = h_sum + h;
+  };
+  Index j = 0;
+  for (; j + kWidth <= cols; j += kWidth) take(load(dout + j), load(weight + j), (load(x + j) - m) * r);
+  if (const Index rest = cols - j; rest > 0) {
+    float tail[kWidth];
+    store(tail, m);
+    store_n(tail, load_n(x + j, rest), rest);
+    take(load_n(dout + j, rest), load_n(weight + j, rest), (load(tail) - m) * r);
+  }
+  const float n = static_cast<float>(cols);
+  const float center = sum(h_sum) / n;
+  const float g_mean = sum(g_sum) / n;
+  const float b = sum(gh_sum) / n - center * g_mean;
+  return {g_mean - center * b, b, center};
+}
+
+// dx (+)= rstd (dout weight - a - h b), h = (x - mean) rstd
+template <bool kAccumulate>
+[[gnu::always_inline]] inline void norm_dx(const float* dout, const float* x, const float* weight, float mean,
+                                           float rstd, RowGradient row, Index cols, float* dx) {
+  const Vec m = set(mean), r = set(rstd), a = set(row.a), b = set(row.b);
+  const auto gradient = [=](Vec d, Vec w, Vec v) {
+    return r * (mul_add(d, w, zero() - a) - (v - m) * r * b);
+  };
+  Index j = 0;
+  for (; j + kWidth <= cols; j += kWidth) {
+    const Vec g = gradient(load(dout + j), load(weight + j), load(x + j));
+    store(dx + j, kAccumulate ? load(dx + j) + g : g);
+  }
+  if (const Index rest = cols - j; rest > 0) {
+    const Vec g = gradient(load_n(dout + j, rest), load_n(weight + j, rest), load_n(x + j, rest));
+    store_n(dx + j, kAccumulate ? load_n(dx + j, rest) + g : g, rest);
+  }
+}
+
+// dweight += dout (h - center), and dbias += dout where it is wanted
+[[gnu::always_inline]] inline void norm_dweight(const float* dout, const float* x, float mean, float rstd,
+                                                float center, Index cols, float* dweight) {
+  const Vec r = set(rstd), m = set(mean), c = set(center);
+  const auto gradient = [=](Vec d, Vec v, Vec total) { return mul_add(d, (v - m) * r - c, total); };
+  Index j = 0;
+  for (; j + kWidth <= cols; j += kWidth) {
+    store(dweight + j, gradient(load(dout + j), load(x + j), load(dweight + j)));
+  }
+  if (const Index rest = cols - j; rest > 0) {
+    store_n(dweight + j, gradient(load_n(dout + j, rest), load_n(x + j, rest), load_n(dweight + j, rest)),
+            rest);
+  }
+}
+
+template <bool kAccumulate>
+[[gnu::flatten]] void layer_norm_backward_rows(const float* dout, const float* x, Index x_stride,
+                                               const float* weight, const float* mean, const float* rstd,
+                                               Index rows, Index cols, float* dx, float* dweight,
+                                               float* dbias) {
+  for (Index i = 0; i < rows; ++i, dout += cols, x += x_stride, dx += cols) {
+    const RowGradient row = layer_norm_sums(dout, x, weight, mean[i], rstd[i], cols);
+    norm_dx<kAccumulate>(dout, x, weight, mean[i], rstd[i], row, cols, dx);
+    if (dweight != nullptr) norm_dweight(dout, x, mean[i], rstd[i], row.center, cols, dweight);
+    if (dbias != nullptr) map(dout, dbias, cols, dbias, [](Vec d, Vec total) { return d + total; });
+  }
+}
+
+void layer_norm_backward_all(const float* dout, const float* x, Index x_stride, const float* weight,
+                             const float* mean, const float* rstd, Index rows, Index cols, float* dx,
+                             bool accumulate, float* dweight, float* dbias) noexcept {
+  const auto loop = accumulate ? layer_norm_backward_rows<true> : layer_norm_backward_rows<false>;
+  loop(dout, x, x_stride, weight, mean, rstd, rows, cols, dx, dweight, dbias);
+}
+
+[[gnu::flatten]] void rms_norm_rows(const float* x, Index x_stride, const float* weight, float eps,
+                                    Index rows, Index cols, float* out, Index out_stride,
+                                    float* rstd) noexcept {
+  for (Index i = 0; i < rows; ++i, x += x_stride, out += out_stride) {
+    const double squares = sum_over(
+        cols, [=](Index j, Vec s) { return mul_add(load(x + j), load(x + j), s); },
+        [=](Index j, Index count, Vec s) {
+          const Vec v = load_n(x + j, count);
+          return mul_add(v, v, s);
+        });
+    const double mean_square = squares / static_cast<double>(cols);
+    const float r = static_cast<float>(1.0 / __builtin_sqrt(mean_square + static_cast<double>(eps)));
+    map(x, weight, cols, out, [factor = set(r)](Vec v, Vec w) { return v * factor * w; });
+    if (rstd != nullptr) rstd[i] = r;
+  }
+}
+
+// inverts out = h weight, h = x rstd: dx = rstd (g - h mean(g h)), g = dout weight;  dweight += dout h
+template <bool kAccumulate>
+[[gnu::flatten]] void rms_norm_backward_rows(const float* dout, const float* x, Index x_stride,
+                                             const float* weight, const float* rstd, Index rows, Index cols,
+                                             float* dx, float* dweight) {
+  for (Index i = 0; i < rows; ++i, dout += cols, x += x_stride, dx += cols) {
+    const Vec r = set(rstd[i]);
+    const double total = sum_over(
+        cols, [=](Index j, Vec s) { return mul_add(load(dout + j) * load(weight + j), load(x + j) * r, s); },
+        [=](Index j, Index count, Vec s) {
+          return mul_add(load_n(dout + j, count) * load_n(weight + j, count), load_n(x + j, count) * r, s);
+        });
+    const RowGradient row{0.0f, static_cast<float>(total / static_cast<double>(cols)), 0.0f};
+    norm_dx<kAccumulate>(dout, x, weight, 0.0f, rstd[i], row, cols, dx);
+    if (dweight != nullptr) norm_dweight(dout, x, 0.0f, rstd[i], 0.0f, cols, dweight);
+  }
+}
+
+void rms_norm_backward_all(const float* dout, const float* x, Index x_stride, const float* weight,
+                           const float* rstd, Index rows, Index cols, float* dx, bool accumulate,
+                           float* dweight) noexcept {
+  const auto loop = accumulate ? rms_norm_backward_rows<true> : rms_norm_backward_rows<false>;
+  loop(dout, x, x_stride, weight, rstd, rows, cols, dx, dweight);
+}
+
+void install_norm(KernelTable& table) noexcept {
+  table.layer_norm = layer_norm_rows;
+  table.layer_norm_backward = layer_norm_backward_all;
+  table.rms_norm = rms_norm_rows;
+  table.rms_norm_backward = rms_norm_backward_all;
+}
+
+}  // namespace
+}  // namespace smallmind

@@ -1,0 +1,64 @@
+// What the roofline is measured with: the plainest loops over the same vectors, ordinary loads and stores.
+#pragma once
+
+#include "kernels/generic/loops.inl"
+
+namespace smallmind {
+namespace {
+
+// Each chain needs its previous result, so enough of them must be in flight: latency 4 x 2 per cycle = 8 on
+// current cores, 10 where the latency is 5; 12 chains and two operands still fit into 16 registers. x -> x f
+// + (1 - f) stays near 1.
+[[gnu::flatten]] double fma_flops_n(Index iterations) noexcept {
+  constexpr int kChains = 12;
+  const volatile float opaque = 0.999f;  // the compiler must not know the operands
+  const Vec factor = set(opaque), term = set(1.0f - opaque);
+  Vec chain[kChains];
+  for (int c = 0; c < kChains; ++c) chain[c] = set(1.0f + 0.01f * static_cast<float>(c));
+  for (Index i = 0; i < iterations; ++i) {
+#pragma GCC unroll 12
+    for (int c = 0; c < kChains; ++c) chain[c] = mul_add(chain[c], factor, term);
+  }
+  Vec total = zero();
+  for (int c = 0; c < kChains; ++c) total = total + chain[c];
+  volatile float sink = sum(total);
+  static_cast<void>(sink);
+  return 2.0 * kChains * static_cast<double>(kWidth) * static_cast<double>(iterations);
+}
+
+[[gnu::flatten]] float stream_read_n(const float* x, Index n) noexcept {
+  Vec a = zero(), b = zero(), c = zero(), d = zero();
+  Index i = 0;
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    a = a + load(x + i);
+    b = b + load(x + i + kWidth);
+    c = c + load(x + i + 2 * kWidth);
+    d = d + load(x + i + 3 * kWidth);
+  }
+  for (; i + kWidth <= n; i += kWidth) a = a + load(x + i);
+  if (i < n) b = b + load_n(x + i, n - i);
+  return sum((a + b) + (c + d));
+}
+
+void stream_copy_n(const float* x, Index n, float* out) noexcept {
+  map(x, n, out, [](Vec v) { return v; });
+}
+
+void stream_update_n(float* x, Index n) noexcept {
+  map(x, n, x, [](Vec v) { return v + set(1.0f); });
+}
+
+void stream_add_n(const float* a, const float* b, Index n, float* out) noexcept {
+  map(a, b, n, out, [](Vec u, Vec v) { return u + v; });
+}
+
+void install_peak(KernelTable& table) noexcept {
+  table.fma_flops = fma_flops_n;
+  table.stream_read = stream_read_n;
+  table.stream_copy = stream_copy_n;
+  table.stream_update = stream_update_n;
+  table.stream_add = stream_add_n;
+}
+
+}  // namespace
+}  // namespace smallmind

@@ -1,0 +1,20 @@
+// The functions through which the ISA folders fill the kernel table: override_<isa>_<file> sets the entries
+// that <isa>/<file>.cpp implements. Only dispatch.cpp calls them, and only after CPUID has named the
+// instruction set, because their own code is compiled for it.
+//
+//   rows       everything of generic/*.inl: norms, elementwise, reductions, softmax, RoPE, AdamW, storage
+//   types, peaks gemm       pack_panels, gemm, panel_width attention  pack_keys, attention_forward,
+//   attention_backward
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace smallmind {
+
+void override_scalar_rows(KernelTable& table) noexcept;
+
+void override_avx2_rows(KernelTable& table) noexcept;
+
+void override_avx512_rows(KernelTable& table) noexcept;
+
+}  // namespace smallmind
