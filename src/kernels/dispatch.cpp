@@ -31,14 +31,17 @@ bool runs_avx512(const CpuFeatures& cpu) noexcept {
 
 void override_scalar(KernelTable& table) noexcept {
   override_scalar_rows(table);
+  override_scalar_attention(table);
 }
 
 void override_avx2(KernelTable& table) noexcept {
   override_avx2_rows(table);
+  override_avx2_attention(table);
 }
 
 void override_avx512(KernelTable& table) noexcept {
   override_avx512_rows(table);
+  override_avx512_attention(table);
 }
 
 struct Isa {

@@ -12,9 +12,12 @@
 namespace smallmind {
 
 void override_scalar_rows(KernelTable& table) noexcept;
+void override_scalar_attention(KernelTable& table) noexcept;
 
 void override_avx2_rows(KernelTable& table) noexcept;
+void override_avx2_attention(KernelTable& table) noexcept;
 
 void override_avx512_rows(KernelTable& table) noexcept;
+void override_avx512_attention(KernelTable& table) noexcept;
 
 }  // namespace smallmind

@@ -1,0 +1,166 @@
+// Gradient of causal attention of one head, without keeping P: each block of it is recomputed from q, k and
+// log_sum_exp (FlashAttention-2, arXiv:2307.08691, algorithm 2).
+//
+//   p = exp(scale q k^T - log_sum_exp), dp = dout v^T, delta_i = dout_i . out_i, ds = scale p (dp - delta)
+//   dv += p^T dout, dk += ds^T q, dq = ds k
+//
+// The outer loop walks blocks of kBlock keys and packs each block of k and v once; the inner one walks
+// kQueryBlock queries, whose p and ds (12 KiB each) stay in L1. All five products are `multiply`. Sums run in
+// an order fixed by T.
+
+namespace smallmind {
+namespace {
+
+Index attention_backward_scratch(Index rows, Index head_width) noexcept {
+  return rows + 2 * kBlock * head_width + 2 * kQueryBlock * kBlock +
+         16;  // delta; panels of k and v; p and ds; alignment
+}
+
+struct BackwardScratch {
+  float *key_panels, *value_panels, *p, *ds, *delta;
+};
+
+float row_dot(const float* a, const float* b, Index n) {
+  Vec total = zero();
+  Index d = 0;
+  for (; d + kWidth <= n; d += kWidth) total = mul_add(load(a + d), load(b + d), total);
+  if (d < n) total = mul_add(load_n(a + d, n - d), load_n(b + d, n - d), total);
+  return sum(total);
+}
+
+// Packs `keys` rows and zeroes what the last panel has left: its products are computed and must stay finite.
+void pack_block(const float* rows, Index stride, Index keys, Index head_width, float* panels) {
+  pack_keys(rows, stride, keys, head_width, 0, panels);
+  if (keys % kKeyPanel == 0) return;
+  float* panel = panels + keys / kKeyPanel * kKeyPanel * head_width;
+  for (Index d = 0; d < head_width; ++d) {
+    for (Index i = keys % kKeyPanel; i < kKeyPanel; ++i) panel[d * kKeyPanel + i] = 0.0f;
+  }
+}
+
+// Scores and dp of one query (in p and ds) -> p and ds; `visible` keys of the block count, the rest become 0.
+void backward_row(float* p, float* ds, Index visible, float scale, float log_sum_exp, float delta) {
+  const Vec minus_l = set(-log_sum_exp);
+  Index j = 0;
+  for (; j < least(visible, kBlock); j += kWidth) {
+    const Mask seen = lanes_below(visible - j);
+    const Vec e = exp_bounded(mul_add(load(p + j), set(scale), minus_l));
+    const Vec g = e * (load(ds + j) - set(delta)) * set(scale);
+    store(p + j, select(seen, e, zero()));
+    store(ds + j, select(seen, g, zero()));
+  }
+  for (; j < kBlock; j += kWidth) {
+    store(p + j, zero());
+    store(ds + j, zero());
+  }
+}
+
+// p and ds of queries first .. first + count against the block of keys; then dq of these queries.
+void backward_queries(const AttentionBackwardArgs& x, const BackwardScratch& s, Index block, Index keys,
+                      Index first, Index count) {
+  for (Index row = 0; row < count; row += kTileRows) {
+    const Index rows = least(kTileRows, count - row), query = first + row;
+    const Index seen = least(keys, query + rows - block);
+    float* p = s.p + row * kBlock;
+    float* ds = s.ds + row * kBlock;
+    Product product = {.rows = rows,
+                       .cols = whole_panels(seen),
+                       .depth = x.head_width,
+                       .a = x.q + query * x.q_stride,
+                       .a_row_stride = x.q_stride,
+                       .a_k_stride = 1,
+                       .b = s.key_panels,
+                       .b_panel_stride = kKeyPanel * x.head_width,
+                       .b_k_stride = kKeyPanel,
+                       .c = p,
+                       .c_stride = kBlock,
+                       .accumulate = false,
+                       .factors = nullptr};
+    multiply(product);  // q k^T
+    product.a = x.dout + query * x.dout_stride;
+    product.a_row_stride = x.dout_stride;
+    product.b = s.value_panels;
+    product.c = ds;
+    multiply(product);  // dout v^T
+    for (Index i = 0; i < rows; ++i) {
+      backward_row(p + i * kBlock, ds + i * kBlock, least(keys, query + i - block + 1), x.scale,
+                   x.log_sum_exp[query + i], s.delta[query + i]);
+    }
+    multiply({.rows = rows,
+              .cols = x.head_width,
+              .depth = seen,
+              .a = ds,
+              .a_row_stride = kBlock,
+              .a_k_stride = 1,
+              .b = x.k + block * x.k_stride,
+              .b_panel_stride = kKeyPanel,
+              .b_k_stride = x.k_stride,
+              .c = x.dq + query * x.dq_stride,
+              .c_stride = x.dq_stride,
+              .accumulate = block != 0,
+              .factors = nullptr});
+  }
+}
+
+// dv += p^T dout and dk += ds^T q for the block; a key tile skips the queries that stand before it.
+void backward_keys(const AttentionBackwardArgs& x, const BackwardScratch& s, Index block, Index keys,
+                   Index first, Index count) {
+  for (Index key = 0; key < keys; key += kTileRows) {
+    const Index skip = most(0, block + key - first);
+    if (skip >= count) break;
+    Product product = {.rows = least(kTileRows, keys - key),
+                       .cols = x.head_width,
+                       .depth = count - skip,
+                       .a = s.p + skip * kBlock + key,
+                       .a_row_stride = 1,
+                       .a_k_stride = kBlock,
+                       .b = x.dout + (first + skip) * x.dout_stride,
+                       .b_panel_stride = kKeyPanel,
+                       .b_k_stride = x.dout_stride,
+                       .c = x.dv + (block + key) * x.dv_stride,
+                       .c_stride = x.dv_stride,
+                       .accumulate = true,
+                       .factors = nullptr};
+    multiply(product);
+    product.a = s.ds + skip * kBlock + key;
+    product.b = x.q + (first + skip) * x.q_stride;
+    product.b_k_stride = x.q_stride;
+    product.c = x.dk + (block + key) * x.dk_stride;
+    product.c_stride = x.dk_stride;
+    multiply(product);
+  }
+}
+
+void attention_backward(const AttentionBackwardArgs& x) noexcept {
+  const auto misaligned = reinterpret_cast<std::uintptr_t>(x.scratch) % 64 / sizeof(float);
+  float* aligned = x.scratch + (16 - misaligned) % 16;
+  BackwardScratch s = {};
+  s.p = aligned;
+  s.ds = s.p + kQueryBlock * kBlock;
+  s.key_panels = s.ds + kQueryBlock * kBlock;
+  s.value_panels = s.key_panels + kBlock * x.head_width;
+  s.delta = s.value_panels + kBlock * x.head_width;
+  for (Index i = 0; i < x.rows; ++i) {
+    s.delta[i] = row_dot(x.dout + i * x.dout_stride, x.out + i * x.out_stride, x.head_width);
+  }
+  for (Index block = 0; block < x.rows; block += kBlock) {
+    const Index keys = least(kBlock, x.rows - block);
+    pack_block(x.k + block * x.k_stride, x.k_stride, keys, x.head_width, s.key_panels);
+    pack_block(x.v + block * x.v_stride, x.v_stride, keys, x.head_width, s.value_panels);
+    for (Index first = block; first < x.rows; first += kQueryBlock) {
+      const Index count = least(kQueryBlock, x.rows - first);
+      backward_queries(x, s, block, keys, first, count);
+      backward_keys(x, s, block, keys, first, count);
+    }
+  }
+}
+
+void install_attention(KernelTable& table) noexcept {
+  table.pack_keys = pack_keys;
+  table.attention_forward = attention_forward;
+  table.attention_backward_scratch = attention_backward_scratch;
+  table.attention_backward = attention_backward;
+}
+
+}  // namespace
+}  // namespace smallmind
