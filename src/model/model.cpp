@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "arch_registry.inc"  // written by the build from the names of arch/*.cpp
 #include "base/random.h"
 #include "model/arch/arch.h"
+#include "model/arch_registry.h"  // written by the build from the names of arch/*.cpp
 
 namespace smallmind {
 namespace {
