@@ -1,0 +1,74 @@
+// f32 products in portable C++: the meaning of pack_panels and gemm, and the path of CPUs without AVX2.
+//
+// A tile is 4 rows x 8 columns: 8 accumulators of SSE, which the compiler makes of the loops over columns.
+// The chains are those of kernels.h; without FMA instructions each step rounds twice.
+#include "kernels/kernels.h"
+
+namespace smallmind {
+namespace {
+
+constexpr Index kPanel = 8;
+constexpr Index kRows = 4;
+
+Index min(Index x, Index y) {
+  return x < y ? x : y;
+}
+
+void pack_panels(const float* b, Index k_stride, Index n_stride, Index k, Index n, float* panels) noexcept {
+  for (Index j = 0; j < n; j += kPanel) {
+    const Index columns = min(kPanel, n - j);
+    for (Index p = 0; p < k; ++p) {
+      for (Index c = 0; c < kPanel; ++c)
+        *panels++ = c < columns ? b[p * k_stride + (j + c) * n_stride] : 0.0F;
+    }
+  }
+}
+
+// Rows i .. i + kCount of panel q.
+template <Index kCount>
+void tile(const GemmArgs& g, Index i, Index q) noexcept {
+  const Index j = q * kPanel, columns = min(kPanel, g.n - j);
+  float acc[kCount][kPanel] = {};
+  if (g.accumulate) {
+    for (Index r = 0; r < kCount; ++r) {
+      for (Index c = 0; c < columns; ++c) acc[r][c] = g.c[(i + r) * g.c_stride + j + c];
+    }
+  }
+  const float* a = g.a + i * g.a_row_stride;
+  const float* b = g.b + q * g.b_panel_stride;
+  for (Index p = 0; p < g.k; ++p, a += g.a_k_stride, b += g.b_k_stride) {
+    if (columns == kPanel) {
+      for (Index r = 0; r < kCount; ++r) {
+        const float x = a[r * g.a_row_stride];
+        for (Index c = 0; c < kPanel; ++c) acc[r][c] += x * b[c];
+      }
+    } else {
+      for (Index r = 0; r < kCount; ++r) {
+        for (Index c = 0; c < columns; ++c) acc[r][c] += a[r * g.a_row_stride] * b[c];
+      }
+    }
+  }
+  for (Index r = 0; r < kCount; ++r) {
+    float* out = g.c + (i + r) * g.c_stride + j;
+    for (Index c = 0; c < columns; ++c) out[c] = g.bias != nullptr ? acc[r][c] + g.bias[j + c] : acc[r][c];
+  }
+}
+
+void gemm(const GemmArgs& g) noexcept {
+  const Index panels = (g.n + kPanel - 1) / kPanel;
+  for (Index q = 0; q < panels; ++q) {
+    Index i = 0;
+    for (; i + kRows <= g.m; i += kRows) tile<kRows>(g, i, q);
+    for (; i < g.m; ++i) tile<1>(g, i, q);
+  }
+}
+
+}  // namespace
+
+void override_scalar_gemm(KernelTable& table) noexcept {
+  table.panel_width = kPanel;
+  table.pack_panels = pack_panels;
+  table.gemm = gemm;
+}
+
+}  // namespace smallmind

@@ -1,0 +1,276 @@
+// pack_panels and gemm of every instruction set against a double-precision loop, and the bit-for-bit
+// promises.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/dispatch.h"
+
+namespace smallmind {
+namespace {
+
+constexpr float kGuard = 12345.5F;  // stands around everything that must not be written
+
+std::vector<float> random_floats(Index count, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& x : values) x = uniform(generator);
+  return values;
+}
+
+enum class Form {
+  nt,
+  nn,
+  nn_in_place,
+  tn,
+  tn_in_place
+};  // x W^T, dout W (packed or used in place), dout^T x
+constexpr Form kForms[] = {Form::nt, Form::nn, Form::nn_in_place, Form::tn, Form::tn_in_place};
+
+// One product with operands at odd addresses, odd strides and guards after each row of C. In memory nothing
+// lies after the last element of B, so that reading beyond a row in place is caught by the address sanitizer.
+struct Case {
+  Index m, n, k;
+  Form form = Form::nt;
+  bool accumulate = false, bias = false;
+  Index offset = 0;   // misaligns everything
+  Index padding = 3;  // of every stride
+  unsigned seed = 1;
+
+  Index a_row_stride() const { return transposed_a() ? 1 : k + padding; }
+  Index a_k_stride() const { return transposed_a() ? m + padding : 1; }
+  Index b_k_stride() const { return form == Form::nt ? 1 : n + padding; }
+  Index b_n_stride() const { return form == Form::nt ? k + padding : 1; }
+  Index c_stride() const { return n + padding; }
+  bool transposed_a() const { return form == Form::tn || form == Form::tn_in_place; }
+  bool in_place() const { return form == Form::nn_in_place || form == Form::tn_in_place; }
+  Index a_floats() const {
+    return m * k == 0 ? offset : offset + (m - 1) * a_row_stride() + (k - 1) * a_k_stride() + 1;
+  }
+  Index b_floats() const {
+    return n * k == 0 ? offset : offset + (k - 1) * b_k_stride() + (n - 1) * b_n_stride() + 1;
+  }
+
+  std::string text() const {
+    return std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) + ", form " +
+           std::to_string(static_cast<int>(form)) + ", accumulate " + std::to_string(accumulate) + ", bias " +
+           std::to_string(bias) + ", offset " + std::to_string(offset);
+  }
+};
+
+struct Operands {
+  std::vector<float> a, b, c, bias;
+  explicit Operands(const Case& t)
+      : a(random_floats(t.a_floats(), t.seed)),
+        b(random_floats(t.b_floats(), t.seed + 1)),
+        c(random_floats(t.offset + t.m * t.c_stride(), t.seed + 2)),
+        bias(random_floats(t.offset + t.n, t.seed + 3)) {
+    for (Index i = 0; i < t.m; ++i) {
+      for (Index j = t.n; j < t.c_stride(); ++j)
+        c[static_cast<std::size_t>(t.offset + i * t.c_stride() + j)] = kGuard;
+    }
+  }
+};
+
+// Runs rows [first, end) of the product; the whole product is first = 0, end = m.
+void run(const KernelTable& table, const Case& t, Operands& o, Index first, Index end) {
+  const Index width = table.panel_width;
+  std::vector<float> packed;
+  const float* b = o.b.data() + t.offset;
+  GemmArgs args{};
+  if (t.in_place()) {
+    args.b = b;
+    args.b_panel_stride = width;
+    args.b_k_stride = t.b_k_stride();
+  } else {
+    packed.assign(static_cast<std::size_t>((t.n + width - 1) / width * width * t.k), kGuard);
+    table.pack_panels(b, t.b_k_stride(), t.b_n_stride(), t.k, t.n, packed.data());
+    args.b = packed.data();
+    args.b_panel_stride = t.k * width;
+    args.b_k_stride = width;
+  }
+  args.m = end - first;
+  args.n = t.n;
+  args.k = t.k;
+  args.a = o.a.data() + t.offset + first * t.a_row_stride();
+  args.a_row_stride = t.a_row_stride();
+  args.a_k_stride = t.a_k_stride();
+  args.c = o.c.data() + t.offset + first * t.c_stride();
+  args.c_stride = t.c_stride();
+  args.bias = t.bias ? o.bias.data() + t.offset : nullptr;
+  args.accumulate = t.accumulate;
+  table.gemm(args);
+}
+
+// The error bound of a chain of k FMAs: (k + 2) * 2^-24 * sum |a||b|.
+void check(const KernelTable& table, const Case& t) {
+  Operands o(t);
+  const Operands before = o;
+  run(table, t, o, 0, t.m);
+  for (Index i = 0; i < t.m; ++i) {
+    const float* row = o.c.data() + t.offset + i * t.c_stride();
+    const float* old = before.c.data() + t.offset + i * t.c_stride();
+    for (Index j = 0; j < t.n; ++j) {
+      double sum = t.accumulate ? double{old[j]} : 0.0, magnitude = std::abs(sum) + 1;
+      for (Index p = 0; p < t.k; ++p) {
+        const double x = o.a[static_cast<std::size_t>(t.offset + i * t.a_row_stride() + p * t.a_k_stride())];
+        const double w = o.b[static_cast<std::size_t>(t.offset + p * t.b_k_stride() + j * t.b_n_stride())];
+        sum += x * w;
+        magnitude += std::abs(x * w);
+      }
+      if (t.bias) sum += double{o.bias[static_cast<std::size_t>(t.offset + j)]};
+      const double bound = static_cast<double>(t.k + 2) * 0x1p-24 * magnitude;
+      ASSERT_NEAR(row[j], sum, bound) << table.isa << ": " << t.text() << ", at " << i << ", " << j;
+    }
+    for (Index j = t.n; j < t.c_stride(); ++j) ASSERT_EQ(row[j], kGuard) << table.isa << ": " << t.text();
+  }
+}
+
+class Gemm : public testing::TestWithParam<std::string_view> {
+ protected:
+  const KernelTable& table() const { return kernels_for(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(Isas, Gemm, testing::ValuesIn(available_isas()),
+                         [](const auto& p) { return std::string(p.param); });
+
+TEST_P(Gemm, EveryFormAndEdge) {
+  const Index sizes[] = {1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 31, 33, 47, 48, 49, 64, 67, 97};
+  unsigned seed = 0;
+  for (const Form form : kForms) {
+    for (const Index m : sizes) {
+      for (const Index n : sizes) {
+        const Index k = sizes[seed % std::size(sizes)];
+        ++seed;
+        check(table(), {m, n, k, form, seed % 2 == 0, seed % 3 == 0, static_cast<Index>(seed % 5), 3, seed});
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(Gemm, EverySizeUpTo67AndAround128) {
+  for (const Form form : kForms) {
+    for (Index s = 1; s <= 67; ++s) {
+      check(table(),
+            {s, 67 - s / 2, s, form, s % 2 == 0, s % 3 == 0, s % 4, s % 5, static_cast<unsigned>(s)});
+    }
+    for (Index s = 127; s <= 130; ++s) check(table(), {s, s, s, form, s % 2 == 0, s % 2 != 0, s % 4, 1, 7});
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Gemm, BlocksOfKAndOfPanels) {
+  for (const Form form : kForms) {
+    check(table(), {19, 1201, 523, form, true, true, 1, 5, 3});
+    check(table(), {65, 210, 1031, form, false, true, 0, 0, 4});
+    check(table(), {3, 257, 1500, form, true, true, 3, 2, 5});
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Gemm, PanelsAreLaidOutAndPaddedAsDocumented) {
+  const Index width = table().panel_width, k = 19;
+  for (const Index n : {width - 1, width, width + 1, 3 * width - 5}) {
+    for (const bool transposed : {false, true}) {
+      const Index panels = (n + width - 1) / width;
+      const std::vector<float> b = random_floats(k * n, 5);
+      const Index k_stride = transposed ? 1 : n, n_stride = transposed ? k : 1;
+      std::vector<float> packed(static_cast<std::size_t>(panels * width * k + 1), kGuard);
+      table().pack_panels(b.data(), k_stride, n_stride, k, n, packed.data());
+      for (Index q = 0, at = 0; q < panels; ++q) {
+        for (Index p = 0; p < k; ++p) {
+          for (Index j = q * width; j < (q + 1) * width; ++j, ++at) {
+            const float want = j < n ? b[static_cast<std::size_t>(p * k_stride + j * n_stride)] : 0.0F;
+            ASSERT_EQ(packed[static_cast<std::size_t>(at)], want) << "panel " << q << ", row " << p;
+          }
+        }
+      }
+      EXPECT_EQ(packed.back(), kGuard);
+    }
+  }
+}
+
+TEST_P(Gemm, RowBitsDoNotDependOnM) {
+  for (const Form form : kForms) {
+    for (const bool accumulate : {false, true}) {
+      const Case whole{65, 197, 601, form, accumulate, true, 1, 3, 11};
+      Operands all(whole);
+      run(table(), whole, all, 0, whole.m);
+      for (Index m = 1; m < whole.m; ++m) {
+        Operands some(whole);
+        const Index first = (m * 7) % (whole.m - m + 1);
+        run(table(), whole, some, first, first + m);
+        const Index begin = whole.offset + first * whole.c_stride();
+        ASSERT_EQ(std::memcmp(some.c.data() + begin, all.c.data() + begin,
+                              static_cast<std::size_t>(m * whole.c_stride()) * sizeof(float)),
+                  0)
+            << "M = " << m;
+      }
+    }
+  }
+}
+
+TEST_P(Gemm, BitsDoNotDependOnPackingOrOnCutsOfNAndK) {
+  const Case packed{21, 300, 700, Form::nn, false, true, 0, 0, 13};
+  Case in_place = packed;
+  in_place.form = Form::nn_in_place;
+  Operands one(packed), two(packed), three(packed);
+  run(table(), packed, one, 0, packed.m);
+  run(table(), in_place, two, 0, packed.m);
+  EXPECT_EQ(std::memcmp(one.c.data(), two.c.data(), one.c.size() * sizeof(float)), 0);
+  const Index width = table().panel_width;
+  for (Index j = 0; j < packed.n; j += 2 * width) {  // in columns, and each in two pieces of k
+    const Index columns = std::min(2 * width, packed.n - j);
+    table().gemm({packed.m, columns, 300, three.a.data(), packed.k, 1, three.b.data() + j, width, packed.n,
+                  three.c.data() + j, packed.n, nullptr, false});
+    table().gemm({packed.m, columns, 400, three.a.data() + 300, packed.k, 1,
+                  three.b.data() + 300 * packed.n + j, width, packed.n, three.c.data() + j, packed.n,
+                  three.bias.data() + j, true});
+  }
+  EXPECT_EQ(std::memcmp(one.c.data(), three.c.data(), one.c.size() * sizeof(float)), 0);
+}
+
+TEST_P(Gemm, InfinitiesAndNansReachTheirOwnOutputsOnly) {
+  const float infinity = std::numeric_limits<float>::infinity(),
+              nan = std::numeric_limits<float>::quiet_NaN();
+  for (const Form form : kForms) {
+    const Case t{19, 103, 37, form, false, false, 1, 3, 17};
+    Operands o(t);
+    o.a[static_cast<std::size_t>(t.offset + 4 * t.a_row_stride() + 11 * t.a_k_stride())] = nan;
+    o.b[static_cast<std::size_t>(t.offset + 5 * t.b_k_stride() + 102 * t.b_n_stride())] = infinity;
+    run(table(), t, o, 0, t.m);
+    for (Index i = 0; i < t.m; ++i) {
+      for (Index j = 0; j < t.n; ++j) {
+        const float c = o.c[static_cast<std::size_t>(t.offset + i * t.c_stride() + j)];
+        if (i == 4) {
+          EXPECT_TRUE(std::isnan(c)) << i << ", " << j;
+        } else if (j == 102) {
+          EXPECT_TRUE(std::isinf(c)) << i << ", " << j;
+        } else {
+          EXPECT_TRUE(std::isfinite(c)) << i << ", " << j;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Gemm, ZeroSizes) {
+  for (const Form form : kForms) {
+    for (const bool accumulate : {false, true}) {
+      check(table(), {5, 50, 0, form, accumulate, true, 1, 2, 19});
+      check(table(), {9, 50, 0, form, accumulate, false, 1, 2, 19});
+      check(table(), {0, 50, 7, form, accumulate, true, 0, 2, 19});
+      check(table(), {7, 0, 7, form, accumulate, true, 0, 2, 19});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace smallmind
