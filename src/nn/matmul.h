@@ -3,6 +3,13 @@
 // C(m, n) = A(m, k) B(k, n) [+ C] [+ bias], with A row-major or transposed and B packed, row-major or
 // transposed. Threads partition output tiles, and every output is one chain over ascending k, so that results
 // depend on neither the number of threads nor on m.
+//
+// The three products of a Linear layer, y = x W^T with W (out, in) over N rows:
+//   forward  A = x (row-major)                          B = W^T: b_k_stride 1, b_n_stride in
+//   dx       A = dout (row-major)                       B = W:   b_k_stride in, b_n_stride 1
+//   dW       A = dout^T: a_row_stride 1, a_k_stride out B = x:   b_k_stride in, b_n_stride 1, accumulated
+//
+// Thread safety: as the pool's, one caller at a time. Nothing allocates.
 #pragma once
 
 #include "base/thread_pool.h"
@@ -12,28 +19,32 @@ namespace smallmind {
 
 struct Product {
   Index m = 0, n = 0, k = 0;
-  const float* a = nullptr;  // element (i, p) at a[i * a_row_stride + p * a_k_stride]
+  const float* a = nullptr;  // element (i, p) at a[i * a_row_stride + p * a_k_stride]; one stride is 1
   Index a_row_stride = 0, a_k_stride = 1;
   float* c = nullptr;  // element (i, j) at c[i * c_stride + j]
   Index c_stride = 0;
   const float* bias = nullptr;  // (n) or null
-  bool accumulate = false;
+  bool accumulate = false;      // add to what C holds
 };
 
 // Floats of a packed B(k, n).
 Index packed_floats(const KernelTable& kernels, Index k, Index n);
 
-// Packs B(k, n), element (p, j) at b[p * b_k_stride + j * b_n_stride].
+// Packs B(k, n), element (p, j) at b[p * b_k_stride + j * b_n_stride], into packed_floats(kernels, k, n)
+// floats.
 void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, Index b_k_stride,
                  Index b_n_stride, Index k, Index n, float* panels);
 
-// B packed by pack_matrix.
+// B packed by pack_matrix: for weights that do not change.
 void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, const float* panels);
 
-// B plain: element (p, j) at b[p * b_k_stride + j * b_n_stride]; one of the strides is 1. `scratch` holds
-// matmul_scratch_floats(...) floats.
+// Floats of scratch that matmul() needs for this shape: it depends on m, n, k and the strides of B alone, and
+// is at most the larger of 16 MiB and one panel. 0 where B is used in place.
 Index matmul_scratch_floats(const KernelTable& kernels, const Product& product, Index b_k_stride,
                             Index b_n_stride);
+
+// B plain: element (p, j) at b[p * b_k_stride + j * b_n_stride]; one of the strides is 1. Packs into
+// `scratch` of matmul_scratch_floats(...) floats, in chunks of what fits, or uses B in place.
 void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product, const float* b,
             Index b_k_stride, Index b_n_stride, float* scratch);
 
