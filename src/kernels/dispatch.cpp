@@ -32,16 +32,19 @@ bool runs_avx512(const CpuFeatures& cpu) noexcept {
 void override_scalar(KernelTable& table) noexcept {
   override_scalar_rows(table);
   override_scalar_attention(table);
+  override_scalar_gemm(table);
 }
 
 void override_avx2(KernelTable& table) noexcept {
   override_avx2_rows(table);
   override_avx2_attention(table);
+  override_avx2_gemm(table);
 }
 
 void override_avx512(KernelTable& table) noexcept {
   override_avx512_rows(table);
   override_avx512_attention(table);
+  override_avx512_gemm(table);
 }
 
 struct Isa {

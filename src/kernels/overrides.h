@@ -11,12 +11,15 @@
 
 namespace smallmind {
 
+void override_scalar_gemm(KernelTable& table) noexcept;
 void override_scalar_rows(KernelTable& table) noexcept;
 void override_scalar_attention(KernelTable& table) noexcept;
 
+void override_avx2_gemm(KernelTable& table) noexcept;
 void override_avx2_rows(KernelTable& table) noexcept;
 void override_avx2_attention(KernelTable& table) noexcept;
 
+void override_avx512_gemm(KernelTable& table) noexcept;
 void override_avx512_rows(KernelTable& table) noexcept;
 void override_avx512_attention(KernelTable& table) noexcept;
 

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "kernels/kernels.h"
+#include "kernels/overrides.h"
 
 namespace smallmind {
 namespace {

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "kernels/kernels.h"
+#include "kernels/overrides.h"
 
 namespace smallmind {
 namespace {

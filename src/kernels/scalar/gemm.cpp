@@ -3,6 +3,7 @@
 // A tile is 4 rows x 8 columns: 8 accumulators of SSE, which the compiler makes of the loops over columns.
 // The chains are those of kernels.h; without FMA instructions each step rounds twice.
 #include "kernels/kernels.h"
+#include "kernels/overrides.h"
 
 namespace smallmind {
 namespace {
