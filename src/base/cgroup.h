@@ -20,12 +20,12 @@
 namespace smallmind {
 
 struct ThreadLimits {
-  int affinity_cpus = 0;     // logical CPUs that the scheduler may use for us
-  int cpuset_cpus = 0;       // of those, the ones in the cgroups' cpusets
-  int physical_cores = 0;    // distinct cores among those
-  double quota_cores = 0;    // CPU time per time; 0 = no quota
-  std::string quota_source;  // the file that gave the quota, without the root
-  int threads = 1;           // what to use
+  int affinity_cpus = 0;          // logical CPUs that the scheduler may use for us
+  int cpuset_cpus = 0;            // of those, the ones in the cgroups' cpusets
+  int physical_cores = 0;         // distinct cores among those
+  double quota_cores = 0;         // CPU time per time; 0 = no quota
+  std::string quota_source = {};  // the file that gave the quota, without the root
+  int threads = 1;                // what to use
 };
 
 // root: where /proc and /sys lie, so that recorded trees can be tested; affinity: CPU numbers, the process's
