@@ -36,9 +36,9 @@ void swiglu_n(const float* gate, const float* up, Index n, float* out) noexcept 
 template <bool kAccumulate>
 [[gnu::always_inline]] inline void swiglu_gradient(Vec d, Vec g, Vec u, Vec& dgate, Vec& dup) {
   const Vec bounded = max(set(-87.0f), g);
-  const Vec s = sigmoid(bounded);
-  const Vec ds = d * s;
-  const Vec gate_slope = mul_add(bounded, set(1.0f) - s, set(1.0f));
+  const Sigmoid s = sigmoid(bounded);
+  const Vec ds = d * s.value;
+  const Vec gate_slope = mul_add(bounded, s.complement, set(1.0f));
   dgate = kAccumulate ? mul_add(ds * u, gate_slope, dgate) : ds * u * gate_slope;
   dup = kAccumulate ? mul_add(ds, bounded, dup) : ds * bounded;
 }

@@ -67,9 +67,15 @@ template <int kCount>
   return copysign(select(less(a, set(1.0f)), small, large), x);
 }
 
-// 1 / (1 + e^-x); for x < -87 its value at -87, 1.6e-38.
-[[gnu::always_inline]] inline Vec sigmoid(Vec x) {
-  return set(1.0f) / (set(1.0f) + exp_bounded(zero() - max(set(-87.0f), x)));
+// s = 1 / (1 + e^-x) and 1 - s = e^-x s, which 1 - s in f32 would round away; below x = -87 their values there.
+struct Sigmoid {
+  Vec value, complement;
+};
+
+[[gnu::always_inline]] inline Sigmoid sigmoid(Vec x) {
+  const Vec e = exp_bounded(zero() - max(set(-87.0f), x));
+  const Vec s = set(1.0f) / (set(1.0f) + e);
+  return {s, e * s};
 }
 
 [[gnu::always_inline]] inline Vec silu(Vec x) {
@@ -91,9 +97,9 @@ constexpr float kGeluB = 0x1.2444bcp-4f;  // 2 sqrt(2/pi) 0.044715 = 0.0713548
 [[gnu::always_inline]] inline Vec gelu_tanh_slope(Vec x) {
   const Vec bounded = min(set(30.0f), max(set(-30.0f), x));
   const Vec square = bounded * bounded;
-  const Vec s = sigmoid(bounded * mul_add(square, set(kGeluB), set(kGeluA)));
+  const Sigmoid s = sigmoid(bounded * mul_add(square, set(kGeluB), set(kGeluA)));
   const Vec two_u_slope = mul_add(square, set(3.0f * kGeluB), set(kGeluA));
-  return mul_add(bounded * s * (set(1.0f) - s), two_u_slope, s);
+  return mul_add(bounded * s.value * s.complement, two_u_slope, s.value);
 }
 
 // 0.5 x (1 + erf(x / sqrt 2)) = max(x, 0) - 0.5 |x| erfc(|x| / sqrt 2), which cancels nowhere.
