@@ -71,11 +71,10 @@ Tensor Exec::incoming(const Tensor& output) const noexcept {
   return {output.grad->data, output.rows, output.cols, output.cols, nullptr, 0};
 }
 
-void Exec::backward(const Tensor& loss, float weight) {
+void Exec::backward(const Tensor& output, const float* dout) {
   SM_CHECK(recording_, "[exec] backward needs an Exec that records");
-  const GradTarget seed = gradient_of(loss);
-  if (!measuring())
-    for (Index i = 0; i < loss.size(); ++i) seed.data[i] = weight;
+  const GradTarget seed = gradient_of(output);
+  if (!measuring()) std::memcpy(seed.data, dout, static_cast<std::size_t>(output.size()) * sizeof(float));
   tape_.walk_back(*this);
 }
 

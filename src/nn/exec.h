@@ -75,8 +75,9 @@ class Exec {
     return scratch_.allocate_array<float>(floats);
   }  // until the op's ScratchScope ends
 
-  // Runs f(begin, end) or f(part, begin, end) over [0, count) cut into one range of multiples of `grain` per thread;
-  // inline when one grain is all there is. Parts are numbered from 0 and below pool().size(). Nothing while measuring.
+  // Runs f(begin, end) or f(part, begin, end) over [0, count) cut into one range of multiples of `grain` per
+  // thread; inline when one grain is all there is. Parts are numbered from 0 and below pool().size(). Nothing
+  // while measuring.
   template <typename F>
   void parallel(Index count, Index grain, F&& f) {
     if (measuring() || count <= 0) return;
@@ -115,8 +116,9 @@ class Exec {
   std::uint64_t seed() const noexcept { return seed_; }
   std::uint64_t next_stream() noexcept { return (step_ << 32) | dropout_sites_++; }
 
-  // Walks the tape from its end, with d loss / d loss = `weight`. Parameters' gradients accumulate.
-  void backward(const Tensor& loss, float weight = 1.0f);
+  // Walks the tape from its end. `dout` (rows, cols of `output`) is the gradient to begin with; for a loss,
+  // one number. Parameters' gradients accumulate.
+  void backward(const Tensor& output, const float* dout);
 
  private:
   friend class Step;

@@ -1,0 +1,336 @@
+// The cases: small odd shapes, every branch of each backward. See op_cases.h.
+#include "tests/support/op_cases.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "base/random.h"
+
+namespace smallmind::test {
+namespace {
+
+using Inputs = std::vector<Matrix>;
+using Tensors = std::vector<Tensor>;
+using Params = std::vector<Param>;
+
+// What a case's batch points to; static, because the cases outlive the function that makes them.
+const std::vector<std::int32_t> kTokens = {2, 0, 4, 2, 1, 3, 3};
+const std::vector<Segment> kSegments = {{0, 4, 0, 0}, {4, 3, 0, 1}};
+const TokenBatch kBatch{kTokens, kSegments};
+
+Matrix map2(const Matrix& a, const Matrix& b, double (*f)(double, double)) {
+  Matrix out = a;
+  for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = f(a.values[i], b.values[i]);
+  return out;
+}
+
+double plus(double a, double b) {
+  return a + b;
+}
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+double gelu_erf(double x) {
+  return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+}
+double gelu_tanh(double x) {
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+}
+
+Matrix map(const Matrix& x, double (*f)(double)) {
+  Matrix out = x;
+  for (double& value : out.values) value = f(value);
+  return out;
+}
+
+Matrix linear_reference(const Matrix& x, const Matrix& w, const Matrix* b) {
+  Matrix y = zeros(x.rows, w.rows);
+  for (Index i = 0; i < x.rows; ++i)
+    for (Index o = 0; o < w.rows; ++o) {
+      double sum = b == nullptr ? 0 : b->at(0, o);
+      for (Index p = 0; p < x.cols; ++p) sum += x.at(i, p) * w.at(o, p);
+      y.at(i, o) = sum;
+    }
+  return y;
+}
+
+Matrix norm_reference(const Matrix& x, const Matrix& w, const Matrix* b, double eps, bool centred) {
+  Matrix out = x;
+  for (Index i = 0; i < x.rows; ++i) {
+    double mean = 0, square = 0;
+    for (Index j = 0; centred && j < x.cols; ++j) mean += x.at(i, j) / static_cast<double>(x.cols);
+    for (Index j = 0; j < x.cols; ++j) square += std::pow(x.at(i, j) - mean, 2) / static_cast<double>(x.cols);
+    for (Index j = 0; j < x.cols; ++j)
+      out.at(i, j) =
+          (x.at(i, j) - mean) / std::sqrt(square + eps) * w.at(0, j) + (b == nullptr ? 0 : b->at(0, j));
+  }
+  return out;
+}
+
+Matrix rope_reference(const Matrix& x, Index heads, double theta) {
+  const Index width = x.cols / heads, half = width / 2;
+  Matrix out = x;
+  for (const Segment& s : kSegments)
+    for (Index i = 0; i < s.rows; ++i)
+      for (Index h = 0; h < heads; ++h)
+        for (Index j = 0; j < half; ++j) {
+          const double angle = static_cast<double>(s.position + i) *
+                               std::pow(theta, -2.0 * static_cast<double>(j) / static_cast<double>(width));
+          const Index row = s.first_row + i, a = h * width + j, b = a + half;
+          out.at(row, a) = x.at(row, a) * std::cos(angle) - x.at(row, b) * std::sin(angle);
+          out.at(row, b) = x.at(row, a) * std::sin(angle) + x.at(row, b) * std::cos(angle);
+        }
+  return out;
+}
+
+Matrix attention_reference(const Matrix& q, const Matrix& k, const Matrix& v, const AttentionShape& shape) {
+  Matrix out = zeros(q.rows, q.cols);
+  const Index width = shape.head_width;
+  for (const Segment& s : kSegments)
+    for (Index h = 0; h < shape.heads; ++h)
+      for (Index i = 0; i < s.rows; ++i) {
+        const Index kv = h / (shape.heads / shape.kv_heads) * width, row = s.first_row + i;
+        std::vector<double> p;
+        double sum = 0;
+        for (Index j = 0; j <= i; ++j) {
+          double score = 0;
+          for (Index d = 0; d < width; ++d) score += q.at(row, h * width + d) * k.at(s.first_row + j, kv + d);
+          p.push_back(std::exp(score / std::sqrt(static_cast<double>(width))));
+          sum += p.back();
+        }
+        for (Index j = 0; j <= i; ++j)
+          for (Index d = 0; d < width; ++d)
+            out.at(row, h * width + d) +=
+                p[static_cast<std::size_t>(j)] / sum * v.at(s.first_row + j, kv + d);
+      }
+  return out;
+}
+
+Matrix columns(const Matrix& m, Index begin, Index count) {
+  Matrix out = zeros(m.rows, count);
+  for (Index i = 0; i < m.rows; ++i)
+    for (Index j = 0; j < count; ++j) out.at(i, j) = m.at(i, begin + j);
+  return out;
+}
+
+void add_table_cases(std::vector<OpCase>& cases) {
+  cases.push_back({Op::embedding,
+                   "embedding",
+                   {},
+                   {random_matrix(5, 9, 1)},
+                   [](Exec& ex, const Tensors&, const Params& p) { return embedding(ex, p[0], kBatch); },
+                   [](const Inputs&, const Inputs& p) {
+                     Matrix out = zeros(7, 9);
+                     for (Index i = 0; i < 7; ++i)
+                       for (Index j = 0; j < 9; ++j)
+                         out.at(i, j) = p[0].at(kTokens[static_cast<std::size_t>(i)], j);
+                     return out;
+                   }});
+  cases.push_back(
+      {Op::add_positions,
+       "add_positions",
+       {random_matrix(7, 9, 2)},
+       {random_matrix(6, 9, 3)},
+       [](Exec& ex, const Tensors& x, const Params& p) { return add_positions(ex, x[0], p[0], kBatch); },
+       [](const Inputs& x, const Inputs& p) {
+         Matrix out = x[0];
+         for (const Segment& s : kSegments)
+           for (Index i = 0; i < s.rows; ++i)
+             for (Index j = 0; j < 9; ++j) out.at(s.first_row + i, j) += p[0].at(s.position + i, j);
+         return out;
+       }});
+}
+
+void add_product_cases(std::vector<OpCase>& cases) {
+  cases.push_back({Op::linear,
+                   "linear",
+                   {random_matrix(7, 9, 4)},
+                   {random_matrix(11, 9, 5)},
+                   [](Exec& ex, const Tensors& x, const Params& p) { return linear(ex, x[0], p[0]); },
+                   [](const Inputs& x, const Inputs& p) { return linear_reference(x[0], p[0], nullptr); }});
+  cases.push_back({Op::linear,
+                   "linear with bias",
+                   {random_matrix(18, 35, 6)},
+                   {random_matrix(67, 35, 7), random_matrix(1, 67, 8)},
+                   [](Exec& ex, const Tensors& x, const Params& p) { return linear(ex, x[0], p[0], p[1]); },
+                   [](const Inputs& x, const Inputs& p) { return linear_reference(x[0], p[0], &p[1]); }});
+  cases.push_back({Op::linear,
+                   "linear of a part, twice",
+                   {random_matrix(5, 12, 9)},
+                   {random_matrix(6, 8, 10)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return add(ex, linear(ex, x[0].columns(0, 8), p[0]),
+                                linear(ex, x[0].columns(4, 8), p[0]));
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return map2(linear_reference(columns(x[0], 0, 8), p[0], nullptr),
+                                 linear_reference(columns(x[0], 4, 8), p[0], nullptr), plus);
+                   }});
+  cases.push_back({Op::add,
+                   "add",
+                   {random_matrix(3, 17, 11), random_matrix(3, 17, 12)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return add(ex, x[0], x[1]); },
+                   [](const Inputs& x, const Inputs&) { return map2(x[0], x[1], plus); }});
+  cases.push_back({Op::add,
+                   "add to itself",
+                   {random_matrix(3, 17, 13)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return add(ex, x[0], x[0]); },
+                   [](const Inputs& x, const Inputs&) { return map2(x[0], x[0], plus); }});
+}
+
+void add_norm_cases(std::vector<OpCase>& cases) {
+  cases.push_back(
+      {Op::layer_norm,
+       "layer_norm",
+       {random_matrix(6, 21, 14)},
+       {random_matrix(1, 21, 15), random_matrix(1, 21, 16)},
+       [](Exec& ex, const Tensors& x, const Params& p) { return layer_norm(ex, x[0], p[0], p[1], 1e-5f); },
+       [](const Inputs& x, const Inputs& p) { return norm_reference(x[0], p[0], &p[1], 1e-5, true); }});
+  cases.push_back({Op::layer_norm,
+                   "layer_norm beside a residual",
+                   {random_matrix(6, 21, 17)},
+                   {random_matrix(1, 21, 18), random_matrix(1, 21, 19)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return add(ex, x[0], layer_norm(ex, x[0], p[0], p[1], 1e-5f));
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return map2(x[0], norm_reference(x[0], p[0], &p[1], 1e-5, true), plus);
+                   }});
+  cases.push_back(
+      {Op::rms_norm,
+       "rms_norm",
+       {random_matrix(6, 21, 20)},
+       {random_matrix(1, 21, 21)},
+       [](Exec& ex, const Tensors& x, const Params& p) { return rms_norm(ex, x[0], p[0], 1e-6f); },
+       [](const Inputs& x, const Inputs& p) { return norm_reference(x[0], p[0], nullptr, 1e-6, false); }});
+  cases.push_back({Op::rms_norm,
+                   "rms_norm beside a residual",
+                   {random_matrix(6, 21, 22)},
+                   {random_matrix(1, 21, 23)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return add(ex, x[0], rms_norm(ex, x[0], p[0], 1e-6f));
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return map2(x[0], norm_reference(x[0], p[0], nullptr, 1e-6, false), plus);
+                   }});
+}
+
+void add_activation_cases(std::vector<OpCase>& cases) {
+  cases.push_back({Op::gelu,
+                   "gelu by tanh",
+                   {random_matrix(4, 19, 24, 2.0)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return gelu(ex, x[0], GeluForm::tanh); },
+                   [](const Inputs& x, const Inputs&) { return map(x[0], gelu_tanh); }});
+  cases.push_back(
+      {Op::gelu,
+       "gelu by erf, beside a residual",
+       {random_matrix(4, 19, 25, 2.0)},
+       {},
+       [](Exec& ex, const Tensors& x, const Params&) { return add(ex, gelu(ex, x[0], GeluForm::erf), x[0]); },
+       [](const Inputs& x, const Inputs&) { return map2(map(x[0], gelu_erf), x[0], plus); }});
+  const auto swiglu_reference = [](const Inputs& x, const Inputs&) {
+    return map2(x[0], x[1], [](double gate, double up) { return gate * sigmoid(gate) * up; });
+  };
+  cases.push_back({Op::swiglu,
+                   "swiglu",
+                   {random_matrix(4, 19, 26), random_matrix(4, 19, 27)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return swiglu(ex, x[0], x[1]); },
+                   swiglu_reference});
+}
+
+void add_position_cases(std::vector<OpCase>& cases) {
+  static const RopeTable table(8, 6, 100.0);
+  cases.push_back({Op::rope,
+                   "rope",
+                   {random_matrix(7, 18, 28)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return rope(ex, x[0], table, 3, kBatch); },
+                   [](const Inputs& x, const Inputs&) { return rope_reference(x[0], 3, 100.0); }});
+  cases.push_back(
+      {Op::rope,
+       "rope beside a residual",
+       {random_matrix(7, 18, 29)},
+       {},
+       [](Exec& ex, const Tensors& x, const Params&) {
+         return add(ex, rope(ex, x[0], table, 3, kBatch), x[0]);
+       },
+       [](const Inputs& x, const Inputs&) { return map2(rope_reference(x[0], 3, 100.0), x[0], plus); }});
+  cases.push_back(
+      {Op::dropout,
+       "dropout",
+       {random_matrix(7, 18, 30)},
+       {},
+       [](Exec& ex, const Tensors& x, const Params&) { return add(ex, dropout(ex, x[0], 0.25f), x[0]); },
+       [](const Inputs& x, const Inputs&) {
+         Matrix out = x[0];
+         const RandomStream draws(5, 3, 0);  // the seed, step and site of the check
+         for (std::size_t i = 0; i < out.values.size(); ++i)
+           out.values[i] += draws.uniform(i) < 0.75f ? x[0].values[i] / 0.75 : 0.0;
+         return out;
+       }});
+}
+
+void add_attention_cases(std::vector<OpCase>& cases) {
+  static constexpr AttentionShape kFull{3, 3, 5}, kGrouped{4, 2, 6};
+  cases.push_back({Op::attention,
+                   "attention over a fused qkv",
+                   {random_matrix(7, 45, 31)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) {
+                     return attention(ex, x[0].columns(0, 15), x[0].columns(15, 15), x[0].columns(30, 15),
+                                      kFull, kBatch, nullptr, 0);
+                   },
+                   [](const Inputs& x, const Inputs&) {
+                     return attention_reference(columns(x[0], 0, 15), columns(x[0], 15, 15),
+                                                columns(x[0], 30, 15), kFull);
+                   }});
+  cases.push_back(
+      {Op::attention,
+       "grouped attention",
+       {random_matrix(7, 24, 32), random_matrix(7, 12, 33), random_matrix(7, 12, 34)},
+       {},
+       [](Exec& ex, const Tensors& x, const Params&) {
+         return attention(ex, x[0], x[1], x[2], kGrouped, kBatch, nullptr, 0);
+       },
+       [](const Inputs& x, const Inputs&) { return attention_reference(x[0], x[1], x[2], kGrouped); }});
+}
+
+void add_loss_cases(std::vector<OpCase>& cases) {
+  static const std::vector<std::int32_t> targets = {3, -1, 0, 12, 5};
+  cases.push_back({Op::cross_entropy,
+                   "cross_entropy",
+                   {random_matrix(5, 13, 35, 3.0)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return cross_entropy(ex, x[0], targets); },
+                   [](const Inputs& x, const Inputs&) {
+                     Matrix loss = zeros(1, 1);
+                     for (Index i = 0; i < 5; ++i) {
+                       if (targets[static_cast<std::size_t>(i)] < 0) continue;
+                       double sum = 0;
+                       for (Index j = 0; j < 13; ++j) sum += std::exp(x[0].at(i, j));
+                       loss.at(0, 0) +=
+                           (std::log(sum) - x[0].at(i, targets[static_cast<std::size_t>(i)])) / 4;
+                     }
+                     return loss;
+                   }});
+}
+
+}  // namespace
+
+std::vector<OpCase> op_cases() {
+  std::vector<OpCase> cases;
+  add_table_cases(cases);
+  add_product_cases(cases);
+  add_norm_cases(cases);
+  add_activation_cases(cases);
+  add_position_cases(cases);
+  add_attention_cases(cases);
+  add_loss_cases(cases);
+  return cases;
+}
+
+}  // namespace smallmind::test
