@@ -24,7 +24,7 @@ struct Param {
   std::string name;  // GGUF's, e.g. "blk.0.attn_q.weight"
   std::int64_t rows = 0;
   std::int64_t cols = 0;
-  Init init;
+  Init init{};
   float* data = nullptr;          // (rows, cols)
   float* grad = nullptr;          // (rows, cols); null where nothing trains it
   const float* panels = nullptr;  // W^T packed for products; null where `data` is used
