@@ -5,11 +5,21 @@
 
 namespace smallmind {
 
-// Recorded where a scope begins, so backward reaches it when the scope's last op is done.
+// Recorded where a scope begins: backward reaches it when the scope's last op is done.
 struct ScopeBegin {
   int scope;
 
-  void backward(Exec& ex) const { ex.gradients_[static_cast<std::size_t>(1 + scope % 2)].rewind(0); }
+  void backward(Exec& ex) const {
+    ex.gradients_[static_cast<std::size_t>(1 + scope % 2)].rewind(0);
+    ex.scope_ = 0;
+  }
+};
+
+// Recorded where a scope ends: backward enters it here.
+struct ScopeEnd {
+  int scope;
+
+  void backward(Exec& ex) const { ex.scope_ = scope; }
 };
 
 namespace {
@@ -75,7 +85,11 @@ void Exec::backward(const Tensor& output, const float* dout) {
   SM_CHECK(recording_, "[exec] backward needs an Exec that records");
   const GradTarget seed = gradient_of(output);
   if (!measuring()) std::memcpy(seed.data, dout, static_cast<std::size_t>(output.size()) * sizeof(float));
+  const Phase forward_phase = phase_;
+  phase_ = Phase::backward;
   tape_.walk_back(*this);
+  phase_ = forward_phase;
+  scope_ = 0;
 }
 
 Step::Step(Exec& ex) {
@@ -85,6 +99,7 @@ Step::Step(Exec& ex) {
   ex.tape_.clear();
   ex.scopes_ = ex.scope_ = 0;
   ex.dropout_sites_ = 0;
+  ex.cost_ = {};
 }
 
 Scope::Scope(Exec& exec) : exec_(exec), mark_(exec.activations_.used()) {
@@ -94,6 +109,7 @@ Scope::Scope(Exec& exec) : exec_(exec), mark_(exec.activations_.used()) {
 }
 
 Scope::~Scope() {
+  if (exec_.recording_) exec_.tape_.push(ScopeEnd{exec_.scope_});
   exec_.scope_ = 0;
   if (!exec_.recording_) exec_.activations_.rewind(mark_);
 }

@@ -21,6 +21,7 @@
 
 #include "base/float_mode.h"
 #include "base/thread_pool.h"
+#include "base/zone.h"
 #include "kernels/kernels.h"
 #include "nn/op.h"
 #include "nn/tape.h"
@@ -62,7 +63,9 @@ class Exec {
   bool recording() const noexcept { return recording_; }
   const KernelTable& kernels() const noexcept { return *kernels_; }
   ThreadPool& pool() const noexcept { return *pool_; }
-  ExecMemory memory() const noexcept;  // the peaks so far
+  ExecMemory memory() const noexcept;             // the peaks so far
+  OpCost cost() const noexcept { return cost_; }  // of a dry run: the sum over the ops of the last step
+  void set_phase(Phase phase) noexcept { phase_ = phase; }  // what the profiler calls this work
 
   // ---- for ops: forward
   Tensor make(Index rows,
@@ -122,9 +125,11 @@ class Exec {
 
  private:
   friend class Step;
+  friend class OpZone;
   friend class Scope;
   friend class ScratchScope;
   friend struct ScopeBegin;
+  friend struct ScopeEnd;
   Exec(ThreadPool& pool, const KernelTable& kernels, bool recording);  // measuring
 
   ThreadPool* pool_;
@@ -136,6 +141,8 @@ class Exec {
   int scopes_ = 0;  // scopes begun in this step
   int scope_ = 0;   // the present one; 0 outside
   std::uint64_t seed_ = 0, step_ = 0, dropout_sites_ = 0;
+  OpCost cost_;
+  Phase phase_ = Phase::none;
 };
 
 // One forward pass, with its backward if it records: rewinds all arenas, empties the tape, and flushes
@@ -160,6 +167,19 @@ class Scope {
  private:
   Exec& exec_;
   std::size_t mark_;
+};
+
+// Marks one op for the profiler. In a dry run it adds the op's cost to the step's.
+class OpZone {
+ public:
+  OpZone(Exec& exec, Op op, OpCost cost)
+      : zone_(op_name(op), {exec.phase_, exec.scope_ - 1, static_cast<double>(cost.flops),
+                            static_cast<double>(cost.bytes)}) {
+    if (exec.measuring()) exec.cost_ = exec.cost_ + cost;
+  }
+
+ private:
+  Zone zone_;
 };
 
 // Rewinds the scratch of one op.

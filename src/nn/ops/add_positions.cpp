@@ -16,6 +16,7 @@ struct AddPositionsBackward {
   void backward(Exec& ex) const {
     const Tensor dout = ex.incoming(out);
     if (dout.rows == 0) return;
+    const OpZone zone(ex, kOp, elementwise_cost(dout.size(), 1, 5));
     add_rows(ex, dout, ex.gradient_of(h));
     if (dtable == nullptr) return;
     const Index grain = std::max<Index>(16, kElementGrain / std::max<Index>(1, dout.rows));
@@ -34,6 +35,7 @@ struct AddPositionsBackward {
 Tensor add_positions(Exec& ex, const Tensor& h, const Param& table, const TokenBatch& batch) {
   SM_CHECK(h.rows == batch.rows() && h.cols == table.cols,
            "[add_positions] ({}, {}) expected, ({}, {}) given", batch.rows(), table.cols, h.rows, h.cols);
+  const OpZone zone(ex, Op::add_positions, elementwise_cost(h.size(), 1, 3));
   const Tensor out = ex.recording() ? ex.make(h.rows, h.cols) : h;
   for (const Segment& segment : batch.segments) {
     if (segment.position + segment.rows > table.rows)

@@ -95,11 +95,21 @@ void forward(Exec& ex, const Call& call, const TokenBatch& batch, KvCache* cache
   });
 }
 
+OpCost cost(const AttentionShape& shape, std::span<const Segment> segments) {
+  OpCost total;
+  for (const Segment& s : segments) {
+    const Index pairs = s.rows * s.position + s.rows * (s.rows + 1) / 2;
+    total = total + shape.heads * attention_cost(pairs, s.rows, s.position + s.rows, shape.head_width);
+  }
+  return total;
+}
+
 struct AttentionBackward {
   static constexpr Op kOp = Op::attention;
   Call call;
   const Segment* segments;
   Index segment_count, longest_rows;
+  OpCost forward_cost;
 
   struct Targets {
     GradTarget q, k, v;
@@ -130,6 +140,8 @@ struct AttentionBackward {
   void backward(Exec& ex) const {
     const Tensor dout = ex.incoming(call.out);
     if (dout.rows == 0 || call.q.grad == nullptr) return;
+    // Five products per pair where forward has two: scores again, dP, dV, dQ, dK.
+    const OpZone zone(ex, kOp, {forward_cost.flops * 5 / 2, forward_cost.bytes * 2});
     const Targets to = targets(ex);
     ScratchScope scratch(ex);
     const Index floats = ex.kernels().attention_backward_scratch(longest_rows, call.shape.head_width);
@@ -186,6 +198,8 @@ Tensor attention(Exec& ex, const Tensor& q, const Tensor& k, const Tensor& v, co
            shape.kv_heads * shape.head_width, q.cols, k.cols, v.cols);
   if (ex.recording() && cache != nullptr)
     fail(ErrorCode::internal, "[attention] recording works without a cache, one was given");
+  const OpCost forward_cost = cost(shape, batch.segments);
+  const OpZone zone(ex, Op::attention, forward_cost);
   const Tensor out = ex.make(q.rows, q.cols);
   Call call{q, k, v, out, shape, 1.0f / std::sqrt(static_cast<float>(shape.head_width)), nullptr};
   if (ex.recording()) call.log_sum_exp = ex.save<float>(q.rows * shape.heads);
@@ -194,7 +208,7 @@ Tensor attention(Exec& ex, const Tensor& q, const Tensor& k, const Tensor& v, co
     const auto count = static_cast<Index>(batch.segments.size());
     auto* segments = ex.save<Segment>(count);
     if (segments != nullptr) std::copy(batch.segments.begin(), batch.segments.end(), segments);
-    ex.record(AttentionBackward{call, segments, count, longest(batch)});
+    ex.record(AttentionBackward{call, segments, count, longest(batch), forward_cost});
   }
   return out;
 }

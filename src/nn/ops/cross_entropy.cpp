@@ -19,6 +19,7 @@ struct CrossEntropyBackward {
     const GradTarget dlogits = dloss.rows == 0 ? GradTarget{} : ex.gradient_of(logits);
     if (!dlogits) return;
     SM_CHECK(!dlogits.accumulate, "[cross_entropy] logits that nothing else reads expected");
+    const OpZone zone(ex, kOp, elementwise_cost(logits.size(), 3, 2));
     const float factor = ex.measuring() || count == 0 ? 0.0f : dloss.data[0] / static_cast<float>(count);
     ex.parallel(logits.rows, row_grain(logits.cols), [&](Index begin, Index end) {
       ex.kernels().cross_entropy_backward(logits.row(begin), logits.stride, targets + begin,
@@ -39,6 +40,7 @@ Tensor cross_entropy(Exec& ex, const Tensor& logits, std::span<const std::int32_
       fail_usage("[cross_entropy] targets below {} expected, {} given", logits.cols, target);
     count += target >= 0;
   }
+  const OpZone zone(ex, Op::cross_entropy, elementwise_cost(logits.size(), 4, 1));
   const Tensor loss = ex.make(1, 1);
   auto* losses = ex.save<float>(logits.rows);
   auto* log_sum_exp = ex.save<float>(logits.rows);

@@ -29,6 +29,7 @@ struct DropoutBackward {
     const Tensor dout = ex.incoming(out);
     const GradTarget dx = dout.rows == 0 ? GradTarget{} : ex.gradient_of(x);
     if (!dx) return;
+    const OpZone zone(ex, kOp, elementwise_cost(x.size(), 2, 2));
     if (!dx.accumulate) return apply(ex, draws, dout, dx.data, dx.stride);
     ScratchScope scratch(ex);
     const Tensor masked{ex.scratch(dout.size()), dout.rows, dout.cols, dout.cols, nullptr, 0};
@@ -42,6 +43,7 @@ struct DropoutBackward {
 Tensor dropout(Exec& ex, const Tensor& x, float p) {
   SM_CHECK(p >= 0.0f && p < 1.0f, "[dropout] a probability in [0, 1) expected, {} given", p);
   if (p == 0.0f) return x;
+  const OpZone zone(ex, Op::dropout, elementwise_cost(x.size(), 2, 2));
   const Tensor out = ex.recording() ? ex.make(x.rows, x.cols) : x;
   const Draws draws{1.0f - p, ex.seed(), ex.next_stream()};
   apply(ex, draws, x, out.data, out.stride);

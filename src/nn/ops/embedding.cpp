@@ -15,6 +15,7 @@ struct EmbeddingBackward {
   void backward(Exec& ex) const {
     const Tensor dout = ex.incoming(out);
     if (dout.rows == 0 || dtable == nullptr) return;
+    const OpZone zone(ex, kOp, elementwise_cost(dout.size(), 1, 3));
     const Index grain = std::max<Index>(16, kElementGrain / std::max<Index>(1, dout.rows));
     ex.parallel(dout.cols, grain, [&](Index begin, Index end) {
       for (Index i = 0; i < dout.rows; ++i) {
@@ -32,6 +33,7 @@ Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch) {
   for (const std::int32_t token : batch.tokens)
     if (token < 0 || token >= table.rows)
       fail_usage("[embedding] token ids in 0..{} expected, {} given", table.rows - 1, token);
+  const OpZone zone(ex, Op::embedding, elementwise_cost(rows * table.cols, 0, 2));
   const Tensor out = ex.make(rows, table.cols);
   ex.parallel(rows, row_grain(table.cols), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i)

@@ -20,6 +20,7 @@ struct LayerNormBackward {
     const GradTarget dx = dout.rows == 0 ? GradTarget{} : ex.gradient_of(x);
     if (!dx) return;
     SM_CHECK(dx.stride == x.cols, "[layer_norm] a whole activation expected, a view of columns given");
+    const OpZone zone(ex, kOp, elementwise_cost(x.size(), 14, 4));
     ScratchScope scratch(ex);
     const Index width = 2 * x.cols;
     float* sums = ex.scratch(width);  // dweight, then dbias
@@ -39,6 +40,7 @@ struct LayerNormBackward {
 
 Tensor layer_norm(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, float eps) {
   SM_CHECK(weight.cols == x.cols, "[layer_norm] a weight of {} expected, {} given", x.cols, weight.cols);
+  const OpZone zone(ex, Op::layer_norm, elementwise_cost(x.size(), 8, 2));
   const Tensor out = ex.make(x.rows, x.cols);
   float* mean = ex.recording() ? ex.save<float>(x.rows) : nullptr;
   float* rstd = ex.recording() ? ex.save<float>(x.rows) : nullptr;

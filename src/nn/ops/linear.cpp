@@ -24,7 +24,10 @@ struct LinearBackward {
   void backward(Exec& ex) const {
     const Tensor dy = ex.incoming(y);
     if (dy.rows == 0) return;
-    if (const GradTarget dx = ex.gradient_of(x)) {
+    const GradTarget dx = ex.gradient_of(x);
+    const std::int64_t products = (dx ? 1 : 0) + (dweight == nullptr ? 0 : 1);
+    const OpZone zone(ex, kOp, products * product_cost(dy.rows, dy.cols, x.cols));
+    if (dx) {
       multiply(ex,
                {.m = dy.rows,
                 .n = x.cols,
@@ -63,6 +66,7 @@ Tensor linear(Exec& ex, const Tensor& x, const Param& weight, const Param& bias)
            x.cols);
   SM_CHECK(!bias.exists() || bias.cols == weight.rows, "[linear] {} expects {} outputs, {} given", bias.name,
            bias.cols, weight.rows);
+  const OpZone zone(ex, Op::linear, product_cost(x.rows, weight.rows, x.cols));
   const Tensor y = ex.make(x.rows, weight.rows);
   const Product product{.m = x.rows,
                         .n = weight.rows,

@@ -18,6 +18,7 @@ struct RmsNormBackward {
     const GradTarget dx = dout.rows == 0 ? GradTarget{} : ex.gradient_of(x);
     if (!dx) return;
     SM_CHECK(dx.stride == x.cols, "[rms_norm] a whole activation expected, a view of columns given");
+    const OpZone zone(ex, kOp, elementwise_cost(x.size(), 10, 4));
     chunked_sums(ex, x.rows, x.cols, dweight, [&](Index begin, Index end, float* partial) {
       ex.kernels().rms_norm_backward(dout.row(begin), x.row(begin), x.stride, weight, rstd + begin,
                                      end - begin, x.cols, dx.data + begin * dx.stride, dx.accumulate,
@@ -30,6 +31,7 @@ struct RmsNormBackward {
 
 Tensor rms_norm(Exec& ex, const Tensor& x, const Param& weight, float eps) {
   SM_CHECK(weight.cols == x.cols, "[rms_norm] a weight of {} expected, {} given", x.cols, weight.cols);
+  const OpZone zone(ex, Op::rms_norm, elementwise_cost(x.size(), 4, 2));
   const Tensor out = ex.make(x.rows, x.cols);
   float* rstd = ex.recording() ? ex.save<float>(x.rows) : nullptr;
   ex.parallel(x.rows, row_grain(x.cols), [&](Index begin, Index end) {
