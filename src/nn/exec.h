@@ -106,6 +106,12 @@ class Exec {
   void record(const T& saved) {
     if (recording_) tape_.push(saved);
   }
+  // A copy of token ids or segments for backward; they are there in a dry run, too. Null where nothing
+  // records.
+  template <typename T>
+  const T* keep(std::span<const T> values) {
+    return recording_ ? tape_.keep(values) : nullptr;
+  }
   GradTarget gradient_of(const Tensor& input);  // where to contribute
   float* gradient_slot(const Tensor& whole,
                        bool& fresh);  // the whole slot, not zero-filled; for ops that write all of it

@@ -6,8 +6,10 @@
 // is measured as well.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <new>
+#include <span>
 #include <type_traits>
 
 #include "nn/op.h"
@@ -25,8 +27,11 @@ concept Recordable = std::is_trivially_copyable_v<T> && requires(const T& saved,
 };
 
 class Tape {
+  using Index = std::int64_t;
+
  public:
-  static constexpr std::size_t kBytes = std::size_t{8} << 20;  // some 100 layers of 100 ops of 800 bytes
+  static constexpr std::size_t kBytes = std::size_t{16}
+                                        << 20;  // some 100 layers of 100 ops of 800 bytes, and token ids
 
   explicit Tape(bool recording) : arena_(recording ? kBytes : 0) {}
 
@@ -35,6 +40,14 @@ class Tape {
     auto* copy = new (arena_.allocate(sizeof(T))) T(saved);
     last_ = new (arena_.allocate(sizeof(Node))) Node{
         [](const void* state, Exec& exec) { static_cast<const T*>(state)->backward(exec); }, copy, last_};
+  }
+
+  // A copy of a small array that backward needs: token ids, segments.
+  template <typename T>
+  const T* keep(std::span<const T> values) {
+    T* copy = arena_.allocate_array<T>(static_cast<Index>(values.size()));
+    std::copy(values.begin(), values.end(), copy);
+    return copy;
   }
 
   GradSlot* make_slot(Index rows, Index cols, int scope) {
@@ -51,7 +64,6 @@ class Tape {
   }
 
  private:
-  using Index = std::int64_t;
   struct Node {
     void (*backward)(const void* saved, Exec& exec);
     const void* saved;

@@ -48,12 +48,8 @@ Tensor add_positions(Exec& ex, const Tensor& h, const Param& table, const TokenB
       }
     });
   }
-  if (ex.recording()) {
-    const auto count = static_cast<Index>(batch.segments.size());
-    auto* segments = ex.save<Segment>(count);
-    if (segments != nullptr) std::copy(batch.segments.begin(), batch.segments.end(), segments);
-    ex.record(AddPositionsBackward{segments, count, table.grad, h, out});
-  }
+  ex.record(AddPositionsBackward{ex.keep(batch.segments), static_cast<Index>(batch.segments.size()),
+                                 table.grad, h, out});
   return out;
 }
 

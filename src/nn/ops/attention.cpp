@@ -204,12 +204,8 @@ Tensor attention(Exec& ex, const Tensor& q, const Tensor& k, const Tensor& v, co
   Call call{q, k, v, out, shape, 1.0f / std::sqrt(static_cast<float>(shape.head_width)), nullptr};
   if (ex.recording()) call.log_sum_exp = ex.save<float>(q.rows * shape.heads);
   forward(ex, call, batch, cache, layer);
-  if (ex.recording()) {
-    const auto count = static_cast<Index>(batch.segments.size());
-    auto* segments = ex.save<Segment>(count);
-    if (segments != nullptr) std::copy(batch.segments.begin(), batch.segments.end(), segments);
-    ex.record(AttentionBackward{call, segments, count, longest(batch), forward_cost});
-  }
+  ex.record(AttentionBackward{call, ex.keep(batch.segments), static_cast<Index>(batch.segments.size()),
+                              longest(batch), forward_cost});
   return out;
 }
 

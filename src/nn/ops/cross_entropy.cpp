@@ -10,7 +10,7 @@ namespace {
 struct CrossEntropyBackward {
   static constexpr Op kOp = Op::cross_entropy;
   Tensor logits, loss;
-  const std::int32_t* targets;  // a copy
+  const std::int32_t* targets;
   const float* log_sum_exp;
   Index count;  // rows with a target
 
@@ -44,18 +44,16 @@ Tensor cross_entropy(Exec& ex, const Tensor& logits, std::span<const std::int32_
   const Tensor loss = ex.make(1, 1);
   auto* losses = ex.save<float>(logits.rows);
   auto* log_sum_exp = ex.save<float>(logits.rows);
-  auto* saved_targets = ex.save<std::int32_t>(logits.rows);
   ex.parallel(logits.rows, row_grain(logits.cols), [&](Index begin, Index end) {
     ex.kernels().cross_entropy(logits.row(begin), logits.stride, targets.data() + begin, end - begin,
                                logits.cols, losses + begin, log_sum_exp + begin);
   });
   if (!ex.measuring()) {
-    std::copy(targets.begin(), targets.end(), saved_targets);
     double sum = 0;
     for (Index i = 0; i < logits.rows; ++i) sum += static_cast<double>(losses[i]);
     loss.data[0] = count == 0 ? 0.0f : static_cast<float>(sum / static_cast<double>(count));
   }
-  ex.record(CrossEntropyBackward{logits, loss, saved_targets, log_sum_exp, count});
+  ex.record(CrossEntropyBackward{logits, loss, ex.keep(targets), log_sum_exp, count});
   return loss;
 }
 

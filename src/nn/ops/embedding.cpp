@@ -7,7 +7,7 @@ namespace {
 
 struct EmbeddingBackward {
   static constexpr Op kOp = Op::embedding;
-  const std::int32_t* tokens;  // a copy: the caller's batch may be gone
+  const std::int32_t* tokens;
   float* dtable;
   Tensor out;
 
@@ -40,11 +40,7 @@ Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch) {
       std::memcpy(out.row(i), table.data + batch.tokens[static_cast<std::size_t>(i)] * table.cols,
                   static_cast<std::size_t>(table.cols) * sizeof(float));
   });
-  if (ex.recording()) {
-    auto* tokens = ex.save<std::int32_t>(rows);
-    if (tokens != nullptr) std::copy(batch.tokens.begin(), batch.tokens.end(), tokens);
-    ex.record(EmbeddingBackward{tokens, table.grad, out});
-  }
+  ex.record(EmbeddingBackward{ex.keep(batch.tokens), table.grad, out});
   return out;
 }
 

@@ -59,12 +59,8 @@ Tensor rope(Exec& ex, const Tensor& x, const RopeTable& table, std::int64_t head
   const Tensor out = ex.recording() ? ex.make(x.rows, x.cols) : x;
   RotateArgs args{batch.segments.data(), static_cast<Index>(batch.segments.size()), &table, heads, 1.0f};
   rotate(ex, args, x, out.data, out.stride);
-  if (ex.recording()) {
-    auto* segments = ex.save<Segment>(args.segment_count);
-    if (segments != nullptr) std::copy(batch.segments.begin(), batch.segments.end(), segments);
-    args.segments = segments;
-    ex.record(RopeBackward{args, x, out});
-  }
+  args.segments = ex.keep(batch.segments);
+  ex.record(RopeBackward{args, x, out});
   return out;
 }
 
