@@ -16,6 +16,7 @@ struct Doubles {
   __m256d low, high;
 };
 constexpr Index kWidth = 8;
+constexpr bool kScaleUnderflows = false;
 
 // Read at kLaneMask + 8 - n: n lanes of ones, then zeros.
 constexpr std::int32_t kLaneMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -34,6 +35,9 @@ inline Vec load(const float* p) {
 }
 inline Vec load_n(const float* p, Index n) {
   return _mm256_maskload_ps(p, first_lanes(n));
+}
+inline Vec load_n(const float* p, Index n, float fill) {
+  return _mm256_blendv_ps(set(fill), load_n(p, n), _mm256_castsi256_ps(first_lanes(n)));
 }
 inline void store(float* p, Vec x) {
   _mm256_storeu_ps(p, x);

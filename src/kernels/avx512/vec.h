@@ -4,16 +4,18 @@
 // written once. Floats and words also take the operators + - * / and + - ^ >> of the compiler's vector types.
 // All is in an anonymous namespace and inline: an ISA object may not export what it was compiled with.
 //
-//   Vec, Mask, Words, Doubles        kWidth floats; one bit or lane each; kWidth uint32; kWidth doubles
-//   load, store, load_n, store_n     unaligned; _n: the first n < kWidth lanes only, the rest reads as 0, is
-//   not written load_f16, load_bf16              kWidth 16-bit values, widened exactly min(a, b), max(a, b)
-//   b where either is NaN: put what must survive second mul_add, neg_mul_add             a * b + c and c - a
-//   * b; fused where the ISA has FMA round                            to nearest, ties to even
-//   scale_by_power(p, n)             p * 2^n for p in [0.5, 2], n integral in [-126, 128] and a normal
-//   result; NaN stays sum, maximum                     of the lanes, by halves: (i, i + kWidth/2) first, in
-//   this order on every call add_to, add_square_to            Doubles += Vec, Doubles += Vec * Vec, in double
-//   multiply_wide                    32 x 32 -> 64 bits; transpose_counters, counter_offsets: see
-//   generic/dropout.inl
+// - Vec, Mask, Words, Doubles: kWidth floats; a bit or lane each; kWidth uint32; kWidth doubles.
+// - load, store: unaligned. load_n, store_n: only the first n lanes, 0 <= n < kWidth; load_n fills the others
+//   with 0 or a given value, store_n leaves them alone.
+// - load_f16, load_bf16: kWidth 16-bit values, widened exactly.
+// - min(a, b), max(a, b): b where either is NaN, so what must survive goes second.
+// - mul_add: a * b + c; neg_mul_add: c - a * b; fused where the ISA has FMA. round: ties to even.
+// - scale_by_power(p, n): p * 2^n for p in [0.5, 2], n integral in [-126, 128] and a normal result; NaN
+// stays.
+//   Where kScaleUnderflows: for any n and result.
+// - sum, maximum: of the lanes, by halves: (i, i + kWidth/2) first, in this order on every call.
+// - add_to, add_square_to: Doubles += Vec and += Vec * Vec, in double.
+// - multiply_wide: 32 x 32 -> 64 bits. transpose_counters, counter_offsets: see generic/dropout.inl.
 #pragma once
 
 #include <immintrin.h>
@@ -30,6 +32,7 @@ struct Doubles {
   __m512d low, high;
 };
 constexpr Index kWidth = 16;
+constexpr bool kScaleUnderflows = true;
 
 inline Mask first_lanes(Index n) {
   return static_cast<Mask>((1u << n) - 1u);
@@ -46,6 +49,9 @@ inline Vec load(const float* p) {
 }
 inline Vec load_n(const float* p, Index n) {
   return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+inline Vec load_n(const float* p, Index n, float fill) {
+  return _mm512_mask_loadu_ps(set(fill), first_lanes(n), p);
 }
 inline void store(float* p, Vec x) {
   _mm512_storeu_ps(p, x);

@@ -35,8 +35,8 @@ void swiglu_n(const float* gate, const float* up, Index n, float* out) noexcept 
 // out = g s(g) u: dgate = dout u s (1 + g (1 - s)), dup = dout g s.
 template <bool kAccumulate>
 [[gnu::always_inline]] inline void swiglu_gradient(Vec d, Vec g, Vec u, Vec& dgate, Vec& dup) {
-  const Vec bounded = max(set(-87.0f), g);
-  const Sigmoid s = sigmoid(bounded);
+  const Vec bounded = max(set(kSiluLow), g);
+  const Sigmoid s = sigmoid(bounded * set(-kLog2E));
   const Vec ds = d * s.value;
   const Vec gate_slope = mul_add(bounded, s.complement, set(1.0f));
   dgate = kAccumulate ? mul_add(ds * u, gate_slope, dgate) : ds * u * gate_slope;

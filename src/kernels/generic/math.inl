@@ -1,17 +1,17 @@
-// exp, tanh, erf and what is built on them, per vector. Included after an ISA's vec.h; see kernels.h for the
+// exp, tanh, erf and what is built on them, per vector. Included after an ISA's vec.h; kernels.h states the
 // bounds.
 //
-// Polynomials are minimax fits (Remez exchange, then coefficients rounded to f32); each says its range and
-// error. Everything is branch-free: both sides of a select are computed. NaN passes through; no intermediate
-// depends on the rounding mode of denormals, because results below 2^-126 of exp are zero by definition.
+// Polynomials are minimax fits (Remez exchange, coefficients then rounded to f32); each says its range and
+// error. Every function is free of branches: both sides of a select are computed. NaN passes through. The
+// activations use 2^t with the factor log2(e) folded into their constants: its error grows with |t|, that is
+// where the result vanishes. exp itself reduces its argument in two steps and keeps 2 ulp everywhere.
 #pragma once
 
 namespace smallmind {
 namespace {
 
-constexpr float kExpLow = -0x1.5d589ep6f;  // -87.33654: the least float whose exp is a normal number
-constexpr float kExpHigh = 0x1.62e42ep6f;  // 88.72283: the greatest float whose exp is finite
 constexpr float kInfinity = __builtin_inff();
+constexpr float kLog2E = 0x1.715476p0f;
 
 template <int kCount>
 [[gnu::always_inline]] inline Vec polynomial(Vec x, const float (&coefficients)[kCount]) {
@@ -21,40 +21,56 @@ template <int kCount>
   return y;
 }
 
-// e^x for x <= kExpHigh. x = n ln 2 + r, |r| <= ln 2 / 2; e^r = 1 + r + r^2 Q(r), Q of degree 4, relative
-// error 3e-9. ln 2 is split in two (Cody and Waite): n times the first part, 16 bits, is exact without FMA.
-[[gnu::always_inline]] inline Vec exp_bounded(Vec x) {
-  constexpr float kQ[] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f4p-5f, 0x1.123a6ap-7f, 0x1.6a2352p-10f};
-  const Vec clamped = max(set(kExpLow), x);
-  const Vec n = round(clamped * set(0x1.715476p0f));
-  const Vec r = neg_mul_add(n, set(0x1.7f7d1cp-20f), neg_mul_add(n, set(0x1.62e4p-1f), clamped));
-  const Vec p = mul_add(r * r, polynomial(r, kQ), r) + set(1.0f);
-  return select(less(x, set(kExpLow)), zero(), scale_by_power(p, n));
-}
-
+// e^x. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by degree 6, relative error 2e-9. ln 2 is split in two (Cody and
+// Waite): n times the first part, 16 bits, is exact without FMA. Below ln 2^-126 the result is zero (with
+// AVX-512 the denormal number, unless the thread flushes those).
 [[gnu::always_inline]] inline Vec exp(Vec x) {
-  return select(less(set(kExpHigh), x), set(kInfinity), exp_bounded(min(set(kExpHigh), x)));
+  constexpr float kP[] = {1.0f,           1.0f,           0x1.fffffcp-2f, 0x1.555418p-3f,
+                          0x1.555826p-5f, 0x1.12682ep-7f, 0x1.6ae69p-10f};
+  constexpr float kLow =
+      kScaleUnderflows ? -110.0f : -0x1.5d589ep6f;  // -87.33654: the least with a normal result
+  constexpr float kHigh = 0x1.62e42ep6f;            // 88.72283: the greatest with a finite one
+  const Vec bounded = min(set(kHigh), max(set(kLow), x));
+  const Vec n = round(bounded * set(kLog2E));
+  const Vec r = neg_mul_add(n, set(0x1.7f7d1cp-20f), neg_mul_add(n, set(0x1.62e4p-1f), bounded));
+  const Vec y = select(less(set(kHigh), x), set(kInfinity), scale_by_power(polynomial(r, kP), n));
+  return kScaleUnderflows ? y : select(less(x, set(kLow)), zero(), y);
 }
 
-// |x| < 0.625: x + x^3 P(x^2), relative error 2e-10; else 1 - 2 / (e^2|x| + 1), which is 1 from |x| = 10 on.
+// 2^t for t <= 127, by degree 6 on [-0.5, 0.5], relative error 2e-9. Below -126 as exp.
+[[gnu::always_inline]] inline Vec exp2(Vec t) {
+  constexpr float kP[] = {1.0f,          0x1.62e43p-1f,  0x1.ebfbdcp-3f, 0x1.c6aee6p-5f,
+                          0x1.3b2d5p-7f, 0x1.5f3f3p-10f, 0x1.41fb2ep-13f};
+  constexpr float kLow = kScaleUnderflows ? -160.0f : -126.0f;
+  const Vec bounded = max(set(kLow), t);
+  const Vec n = round(bounded);
+  const Vec y = scale_by_power(polynomial(bounded - n, kP), n);
+  return kScaleUnderflows ? y : select(less(t, set(kLow)), zero(), y);
+}
+
+// e^x for x <= 87, relative error (1 + |x|) 2^-23: for weights like softmax's, which are small where the
+// error is not.
+[[gnu::always_inline]] inline Vec exp_bounded(Vec x) {
+  return exp2(x * set(kLog2E));
+}
+
+// |x| < 0.55: x + x^3 P(x^2), relative error 1e-9; else 1 - 2 / (e^2|x| + 1), which is 1 from |x| = 10 on.
 [[gnu::always_inline]] inline Vec tanh(Vec x) {
-  constexpr float kP[] = {-0x1.555554p-2f, 0x1.111044p-3f,  -0x1.b9e792p-5f,
-                          0x1.633bfp-6f,   -0x1.0a613cp-7f, 0x1.12fad8p-9f};
+  constexpr float kP[] = {-0x1.55554cp-2f, 0x1.110d3cp-3f, -0x1.b92bf4p-5f, 0x1.595832p-6f, -0x1.9bc2f4p-8f};
   const Vec a = abs(x);
   const Vec square = x * x;
   const Vec small = mul_add(a * square, polynomial(square, kP), a);
-  const Vec e = exp_bounded(min(set(20.0f), a + a));
+  const Vec e = exp2(min(set(30.0f), a * set(2.0f * kLog2E)));
   const Vec large = set(1.0f) - set(2.0f) / (e + set(1.0f));
-  return copysign(select(less(a, set(0.625f)), small, large), x);
+  return copysign(select(less(a, set(0.55f)), small, large), x);
 }
 
-// -ln erfc(z) for z >= 0 as z R(z), R of degree 9: the error of erfc that follows is 4e-10 / (z (1 + z)) up
-// to z = 4.2. Beyond, R keeps growing and erfc underflows to 0.
-[[gnu::always_inline]] inline Vec minus_log_erfc(Vec z) {
-  constexpr float kR[] = {0x1.20dd76p+0f,   0x1.45f3p-1f,    0x1.a4f4cep-4f,   -0x1.394286p-6f,
-                          -0x1.08cf9ep-12f, 0x1.d87f76p-10f, -0x1.869c0ap-11f, 0x1.6496f6p-13f,
-                          -0x1.723c82p-16f, 0x1.550faap-20f};
-  return z * polynomial(z, kR);
+// erfc(z), z >= 0, as 2^(z R(z)), R of degree 7: absolute error 4e-8 / (1 + z) for z <= 4.2, and 0 soon
+// after.
+[[gnu::always_inline]] inline Vec erfc(Vec z) {
+  constexpr float kR[] = {-0x1.a0beb4p+0f, -0x1.d63812p-1f,  -0x1.304adcp-3f, 0x1.d2984cp-6f,
+                          -0x1.10b7ep-10f, -0x1.5aa7c4p-10f, 0x1.9bcb78p-12f, -0x1.4577f4p-15f};
+  return exp2(z * polynomial(z, kR));
 }
 
 // |x| < 1: x P(x^2), error 2e-9; else 1 - erfc(|x|), which is 1 from |x| = 4 on.
@@ -63,60 +79,65 @@ template <int kCount>
                           0x1.53d9fep-8f, -0x1.a299fcp-11f, 0x1.456664p-14f};
   const Vec a = abs(x);
   const Vec small = a * polynomial(x * x, kP);
-  const Vec large = set(1.0f) - exp_bounded(zero() - minus_log_erfc(min(set(4.0f), a)));
+  const Vec large = set(1.0f) - erfc(min(set(4.0f), a));
   return copysign(select(less(a, set(1.0f)), small, large), x);
 }
 
-// s = 1 / (1 + e^-x) and 1 - s = e^-x s, which 1 - s in f32 would round away; below x = -87 their values there.
+// s = 1 / (1 + 2^-t) for t >= -126, and 1 - s = 2^-t s, which a subtraction in f32 would round away.
 struct Sigmoid {
   Vec value, complement;
 };
 
-[[gnu::always_inline]] inline Sigmoid sigmoid(Vec x) {
-  const Vec e = exp_bounded(zero() - max(set(-87.0f), x));
+[[gnu::always_inline]] inline Sigmoid sigmoid(Vec minus_t) {
+  const Vec e = exp2(minus_t);
   const Vec s = set(1.0f) / (set(1.0f) + e);
   return {s, e * s};
 }
 
+constexpr float kSiluLow = -87.0f;  // silu(-87) is -1e-36: what lies below gets the same
+
 [[gnu::always_inline]] inline Vec silu(Vec x) {
-  const Vec bounded = max(set(-87.0f), x);
-  return bounded / (set(1.0f) + exp_bounded(zero() - bounded));
+  const Vec bounded = max(set(kSiluLow), x);
+  return bounded / (set(1.0f) + exp2(bounded * set(-kLog2E)));
 }
 
 // 0.5 x (1 + tanh u) = x / (1 + e^-2u), u = sqrt(2/pi) (x + 0.044715 x^3), which cancels nowhere.
-constexpr float kGeluA = 0x1.988454p0f;   // 2 sqrt(2/pi) = 1.5957691
-constexpr float kGeluB = 0x1.2444bcp-4f;  // 2 sqrt(2/pi) 0.044715 = 0.0713548
+constexpr float kGeluEnd = 10.0f;              // 2^-t stays below 2^126; gelu(-10) is -1e-37
+constexpr float kGeluA = 0x1.26aec2p+1f;       // 2 sqrt(2/pi) log2(e)
+constexpr float kGeluB = 0x1.a5a7dp-4f;        // kGeluA * 0.044715
+constexpr float kGeluSlopeA = 0x1.988454p0f;   // 2 sqrt(2/pi)
+constexpr float kGeluSlopeB = 0x1.b6676cp-3f;  // 3 * kGeluSlopeA * 0.044715
 
 [[gnu::always_inline]] inline Vec gelu_tanh(Vec x) {
-  const Vec bounded = max(set(-30.0f), x);  // gelu(-30) is 0 in f32, and infinities never meet
-  const Vec two_u = bounded * mul_add(bounded * bounded, set(kGeluB), set(kGeluA));
-  return bounded / (set(1.0f) + exp_bounded(zero() - max(set(-87.0f), two_u)));
+  const Vec bounded = max(set(-kGeluEnd), x);
+  const Vec minus_t = bounded * mul_add(bounded * bounded, set(-kGeluB), set(-kGeluA));
+  return bounded / (set(1.0f) + exp2(minus_t));
 }
 
 // d/dx of x s(2u) = s + x s (1 - s) (2u)'.
 [[gnu::always_inline]] inline Vec gelu_tanh_slope(Vec x) {
-  const Vec bounded = min(set(30.0f), max(set(-30.0f), x));
+  const Vec bounded = min(set(kGeluEnd), max(set(-kGeluEnd), x));
   const Vec square = bounded * bounded;
-  const Sigmoid s = sigmoid(bounded * mul_add(square, set(kGeluB), set(kGeluA)));
-  const Vec two_u_slope = mul_add(square, set(3.0f * kGeluB), set(kGeluA));
+  const Sigmoid s = sigmoid(bounded * mul_add(square, set(-kGeluB), set(-kGeluA)));
+  const Vec two_u_slope = mul_add(square, set(kGeluSlopeB), set(kGeluSlopeA));
   return mul_add(bounded * s.value * s.complement, two_u_slope, s.value);
 }
 
 // 0.5 x (1 + erf(x / sqrt 2)) = max(x, 0) - 0.5 |x| erfc(|x| / sqrt 2), which cancels nowhere.
 constexpr float kSqrtHalf = 0x1.6a09e6p-1f;
+constexpr float kGeluErfEnd = 30.0f;  // erfc is 0 there
 
 [[gnu::always_inline]] inline Vec gelu_erf(Vec x) {
-  const Vec a = min(set(30.0f), abs(x));
-  const Vec erfc = exp_bounded(zero() - minus_log_erfc(a * set(kSqrtHalf)));
-  return neg_mul_add(a * set(0.5f), erfc, max(zero(), x));
+  const Vec a = min(set(kGeluErfEnd), abs(x));
+  return neg_mul_add(a * set(0.5f), erfc(a * set(kSqrtHalf)), max(zero(), x));
 }
 
 // Phi(x) + x phi(x), Phi from erfc as above, phi(x) = e^(-x^2/2) / sqrt(2 pi).
 [[gnu::always_inline]] inline Vec gelu_erf_slope(Vec x) {
-  const Vec bounded = min(set(30.0f), max(set(-30.0f), x));
-  const Vec half_erfc = set(0.5f) * exp_bounded(zero() - minus_log_erfc(abs(bounded) * set(kSqrtHalf)));
+  const Vec bounded = min(set(kGeluErfEnd), max(set(-kGeluErfEnd), x));
+  const Vec half_erfc = set(0.5f) * erfc(abs(bounded) * set(kSqrtHalf));
   const Vec cumulative = select(less(bounded, zero()), half_erfc, set(1.0f) - half_erfc);
-  const Vec density = set(0x1.988454p-2f) * exp_bounded(bounded * bounded * set(-0.5f));
+  const Vec density = set(0x1.988454p-2f) * exp2(bounded * bounded * set(-0.5f * kLog2E));
   return mul_add(bounded, density, cumulative);
 }
 

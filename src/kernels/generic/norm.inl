@@ -18,37 +18,37 @@ struct RowMoments {
   float rstd;
 };
 
+// Four chains hide the latency of the additions. f32 is enough: the first sum need not be exact, and the
+// second and third are of small terms.
 [[gnu::always_inline]] inline RowMoments row_moments(const float* x, Index cols, float eps) {
   const double n = static_cast<double>(cols);
-  const double total = sum_over(
-      cols, [=](Index j, Vec s) { return s + load(x + j); },
-      [=](Index j, Index count, Vec s) { return s + load_n(x + j, count); });
-  const float mean = static_cast<float>(total / n);
-  const Vec m = set(mean);
-  Vec s0 = zero(), s1 = zero(), q0 = zero(), q1 = zero();
+  const Index whole = cols - cols % kWidth, rest = cols - whole;
+  Vec s[4] = {zero(), zero(), zero(), zero()};
+  Vec q[4] = {zero(), zero(), zero(), zero()};
   Index j = 0;
-  for (; j + 2 * kWidth <= cols; j += 2 * kWidth) {
-    const Vec d0 = load(x + j) - m, d1 = load(x + j + kWidth) - m;
-    s0 = s0 + d0;
-    s1 = s1 + d1;
-    q0 = mul_add(d0, d0, q0);
-    q1 = mul_add(d1, d1, q1);
+  for (; j + 4 * kWidth <= cols; j += 4 * kWidth) {
+    for (int c = 0; c < 4; ++c) s[c] = s[c] + load(x + j + c * kWidth);
   }
-  for (; j + kWidth <= cols; j += kWidth) {
-    const Vec d = load(x + j) - m;
-    s0 = s0 + d;
-    q0 = mul_add(d, d, q0);
+  for (; j < whole; j += kWidth) s[0] = s[0] + load(x + j);
+  if (rest > 0) s[1] = s[1] + load_n(x + whole, rest);
+  const float mean = static_cast<float>(static_cast<double>(sum((s[0] + s[1]) + (s[2] + s[3]))) / n);
+
+  const Vec m = set(mean);
+  for (Vec& chain : s) chain = zero();
+  const auto take = [&](int c, Vec v) {
+    const Vec d = v - m;
+    s[c] = s[c] + d;
+    q[c] = mul_add(d, d, q[c]);
+  };
+  for (j = 0; j + 4 * kWidth <= cols; j += 4 * kWidth) {
+    for (int c = 0; c < 4; ++c) take(c, load(x + j + c * kWidth));
   }
-  if (const Index rest = cols - j; rest > 0) {
-    float tail[kWidth];  // lanes past the end must count as the mean
-    store(tail, m);
-    store_n(tail, load_n(x + j, rest), rest);
-    const Vec d = load(tail) - m;
-    s1 = s1 + d;
-    q1 = mul_add(d, d, q1);
-  }
-  const double correction = static_cast<double>(sum(s0 + s1)) / n;
-  const double variance = static_cast<double>(sum(q0 + q1)) / n - correction * correction;
+  for (; j < whole; j += kWidth) take(0, load(x + j));
+  if (rest > 0) take(1, load_n(x + whole, rest, mean));  // lanes past the end count as the mean
+
+  const double correction = static_cast<double>(sum((s[0] + s[1]) + (s[2] + s[3]))) / n;
+  const double variance =
+      static_cast<double>(sum((q[0] + q[1]) + (q[2] + q[3]))) / n - correction * correction;
   const double rstd = 1.0 / __builtin_sqrt(variance + static_cast<double>(eps));
   return {mean, static_cast<float>(-correction * rstd), static_cast<float>(rstd)};
 }
@@ -97,10 +97,7 @@ struct RowGradient {
   Index j = 0;
   for (; j + kWidth <= cols; j += kWidth) take(load(dout + j), load(weight + j), (load(x + j) - m) * r);
   if (const Index rest = cols - j; rest > 0) {
-    float tail[kWidth];
-    store(tail, m);
-    store_n(tail, load_n(x + j, rest), rest);
-    take(load_n(dout + j, rest), load_n(weight + j, rest), (load(tail) - m) * r);
+    take(load_n(dout + j, rest), load_n(weight + j, rest), (load_n(x + j, rest, mean) - m) * r);
   }
   const float n = static_cast<float>(cols);
   const float center = sum(h_sum) / n;

@@ -23,9 +23,8 @@ namespace {
     d = max(d, load(x + i + 3 * kWidth));
   }
   for (; i + kWidth <= n; i += kWidth) a = max(a, load(x + i));
-  float top = maximum(max(max(a, b), max(c, d)));
-  for (; i < n; ++i) top = x[i] > top ? x[i] : top;
-  return top;
+  if (i < n) b = max(b, load_n(x + i, n - i, -kInfinity));
+  return maximum(max(max(a, b), max(c, d)));
 }
 
 [[gnu::flatten]] void softmax_rows(const float* x, Index x_stride, Index rows, Index cols, float* out,
@@ -40,8 +39,9 @@ namespace {
           return s + e;
         },
         [=](Index j, Index count, Vec s) {
-          store_n(out + j, exp_bounded(load_n(x + j, count) - top), count);
-          return s + load_n(out + j, count);
+          const Vec e = exp_bounded(load_n(x + j, count, -kInfinity) - top);
+          store_n(out + j, e, count);
+          return s + e;
         });
     map(out, cols, out, [factor = set(static_cast<float>(1.0 / total))](Vec e) { return e * factor; });
   }
@@ -56,10 +56,7 @@ namespace {
     const double total = sum_over(
         vocab, [=](Index j, Vec s) { return s + exp_bounded(load(logits + j) - top); },
         [=](Index j, Index count, Vec s) {
-          float tail[kWidth];  // lanes past the end must count as -infinity
-          store(tail, set(-kInfinity));
-          store_n(tail, load_n(logits + j, count), count);
-          return s + exp_bounded(load(tail) - top);
+          return s + exp_bounded(load_n(logits + j, count, -kInfinity) - top);
         });
     const double log_sum = static_cast<double>(maximum_logit) + __builtin_log(total);
     const std::int32_t target = targets[i];

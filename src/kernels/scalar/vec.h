@@ -14,6 +14,7 @@ using Mask = bool;
 using Words = std::uint32_t;
 using Doubles = double;
 constexpr Index kWidth = 1;
+constexpr bool kScaleUnderflows = false;
 
 inline Vec zero() {
   return 0.0f;
@@ -26,6 +27,9 @@ inline Vec load(const float* p) {
 }
 inline Vec load_n(const float*, Index) {
   return 0.0f;
+}
+inline Vec load_n(const float*, Index, float fill) {
+  return fill;
 }
 inline void store(float* p, Vec x) {
   *p = x;
