@@ -89,7 +89,7 @@ struct KernelTable {
   Index (*attention_backward_scratch)(Index rows, Index head_width) noexcept;
   void (*attention_backward)(const AttentionBackwardArgs& args) noexcept;
 
-  // ---- normalisation (norm.cpp); mean and rstd (rows each) may be null; statistics are two-pass
+  // ---- normalisation (generic/norm.inl); mean and rstd (rows each) may be null; statistics are two-pass
   // out = (x - mean) / sqrt(var + eps) * weight + bias; bias may be null.
   void (*layer_norm)(const float* x, Index x_stride, const float* weight, const float* bias, float eps,
                      Index rows, Index cols, float* out, Index out_stride, float* mean, float* rstd) noexcept;
@@ -105,7 +105,10 @@ struct KernelTable {
                             const float* rstd, Index rows, Index cols, float* dx, bool accumulate,
                             float* dweight) noexcept;
 
-  // ---- elementwise over n contiguous elements (elementwise.cpp); out may equal an input
+  // ---- elementwise over n contiguous elements (generic/elementwise.inl); out may equal an input. Against
+  // the exact value, over all of f32: exp within 2 ulp, but zero is a legal result below 2^-126; tanh and erf
+  // within 4 ulp; both GELUs and SiLU within 4 ulp or 1e-7, whichever is more; the slopes of both GELUs
+  // within 1e-6. NaN gives NaN; infinities give the limits (gelu(-inf) = 0).
   void (*gelu_tanh)(const float* x, Index n,
                     float* out) noexcept;  // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
   void (*gelu_tanh_backward)(const float* dout, const float* x, Index n, float* dx, bool accumulate) noexcept;
@@ -130,13 +133,15 @@ struct KernelTable {
   void (*dropout)(const float* x, Index n, float keep, std::uint64_t seed, std::uint64_t stream,
                   std::uint64_t first, float* out) noexcept;
 
-  // ---- reductions over n elements, in an order fixed by n
+  // ---- reductions over n elements, in an order fixed by n (generic/reduce.inl); long sums end in double
   float (*dot)(const float* a, const float* b, Index n) noexcept;
   double (*sum_squares)(const float* x, Index n) noexcept;
   void (*column_sums)(const float* x, Index stride, Index rows, Index cols,
                       float* sums) noexcept;  // sums += over rows
 
-  // ---- rows (softmax.cpp, rope.cpp)
+  // ---- rows (generic/softmax.inl, rope.inl)
+  // Each row sums to 1 within 1e-6. -infinity gives 0; a NaN, +infinity or no finite element makes the row
+  // NaN.
   void (*softmax)(const float* x, Index x_stride, Index rows, Index cols, float* out,
                   Index out_stride) noexcept;
   // losses[i] = log_sum_exp(row i) - row i[targets[i]]; a negative target is ignored: its loss is 0.
@@ -159,7 +164,7 @@ struct KernelTable {
   void (*f16_to_f32)(const std::uint16_t* x, Index n, float* out) noexcept;
   void (*bf16_to_f32)(const std::uint16_t* x, Index n, float* out) noexcept;
 
-  // ---- the machine's limits (peak.cpp): what the roofline is measured with
+  // ---- the machine's limits (generic/peak.inl): what the roofline is measured with
   double (*fma_flops)(Index iterations) noexcept;  // runs independent FMA chains, returns the FLOPs executed
   float (*stream_read)(const float* x, Index n) noexcept;                            // reads n floats
   void (*stream_copy)(const float* x, Index n, float* out) noexcept;                 // 1 read, 1 write

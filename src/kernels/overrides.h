@@ -2,9 +2,10 @@
 // that <isa>/<file>.cpp implements. Only dispatch.cpp calls them, and only after CPUID has named the
 // instruction set, because their own code is compiled for it.
 //
-//   rows       everything of generic/*.inl: norms, elementwise, reductions, softmax, RoPE, AdamW, storage
-//   types, peaks gemm       pack_panels, gemm, panel_width attention  pack_keys, attention_forward,
-//   attention_backward
+// - rows: everything of generic/rows.inl: norms, elementwise, reductions, softmax, RoPE, AdamW, storage types
+//   and peaks.
+// - gemm: pack_panels, gemm and panel_width.
+// - attention: pack_keys, attention_forward and attention_backward with its scratch.
 #pragma once
 
 #include "kernels/kernels.h"

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <iterator>
 #include <string>
 
 #include "base/error.h"
@@ -52,6 +55,18 @@ TEST(DispatchDeathTest, AnUnknownSmallmindIsaIsBadInput) {
         std::exit(0);
       },
       testing::ExitedWithCode(2), "sse9");
+}
+
+TEST(Dispatch, EveryEntryIsFilled) {
+  for (const std::string_view isa : available_isas()) {
+    const KernelTable& table = kernels_for(isa);
+    // The table holds nothing but pointers and panel_width, so that a zero word is an entry that nobody
+    // filled.
+    static_assert(sizeof(KernelTable) % sizeof(void*) == 0);
+    std::uintptr_t words[sizeof(KernelTable) / sizeof(void*)];
+    std::memcpy(words, &table, sizeof table);
+    for (std::size_t i = 0; i < std::size(words); ++i) EXPECT_NE(words[i], 0u) << isa << " entry " << i;
+  }
 }
 
 }  // namespace

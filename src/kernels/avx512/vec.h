@@ -10,9 +10,8 @@
 // - load_f16, load_bf16: kWidth 16-bit values, widened exactly.
 // - min(a, b), max(a, b): b where either is NaN, so what must survive goes second.
 // - mul_add: a * b + c; neg_mul_add: c - a * b; fused where the ISA has FMA. round: ties to even.
-// - scale_by_power(p, n): p * 2^n for p in [0.5, 2], n integral in [-126, 128] and a normal result; NaN
-// stays.
-//   Where kScaleUnderflows: for any n and result.
+// - scale_by_power(p, n): p * 2^n for p in [0.5, 2], n integral in [-126, 128], a normal result or NaN; where
+//   kScaleUnderflows, for any n and result.
 // - sum, maximum: of the lanes, by halves: (i, i + kWidth/2) first, in this order on every call.
 // - add_to, add_square_to: Doubles += Vec and += Vec * Vec, in double.
 // - multiply_wide: 32 x 32 -> 64 bits. transpose_counters, counter_offsets: see generic/dropout.inl.
