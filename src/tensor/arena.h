@@ -1,8 +1,9 @@
 // Arena: bump allocation over one block, for everything whose lifetime is a scope.
 //
-// Three uses, one code path: a *measuring* arena has no block and only counts, which gives the exact bytes that a
-// shape needs before anything runs; a real arena of that size then serves every step without touching the heap.
-// Invariants: used() <= peak() <= capacity(); addresses are multiples of 64 bytes; rewind() only goes back.
+// Three uses, one code path: a *measuring* arena has no block and only counts, which gives the exact bytes
+// that a shape needs before anything runs; a real arena of that size then serves every step without touching
+// the heap. Invariants: used() <= peak() <= capacity(); addresses are multiples of 64 bytes; rewind() only
+// goes back.
 #pragma once
 
 #include <cstddef>

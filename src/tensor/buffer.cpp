@@ -17,7 +17,8 @@ Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
   // Whole huge pages, so that the kernel may back the tail with one as well.
   if (bytes >= kHugePage) bytes_ = (bytes + kHugePage - 1) / kHugePage * kHugePage;
   void* memory = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) fail_input("[memory] {} bytes expected to be available, the system refused them", bytes_);
+  if (memory == MAP_FAILED)
+    fail_input("[memory] {} bytes expected to be available, the system refused them", bytes_);
   if (bytes_ >= kHugePage) ::madvise(memory, bytes_, MADV_HUGEPAGE);  // a wish: failing costs speed only
   data_ = static_cast<std::byte*>(memory);
 }

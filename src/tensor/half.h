@@ -1,7 +1,7 @@
 // Scalar conversions between f32 and the 16-bit floating-point types (IEEE 754 binary16; bfloat16).
 //
-// Rounding is to nearest, ties to even; NaN stays NaN (quiet), infinities stay, subnormals are exact as long as
-// the caller does not flush denormals (binary16's subnormals are normal numbers in f32).
+// Rounding is to nearest, ties to even; NaN stays NaN (quiet), infinities stay, subnormals are exact as long
+// as the caller does not flush denormals (binary16's subnormals are normal numbers in f32).
 #pragma once
 
 #include <bit>
@@ -9,7 +9,9 @@
 
 namespace smallmind {
 
-inline float bf16_to_f32(std::uint16_t h) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(h) << 16); }
+inline float bf16_to_f32(std::uint16_t h) noexcept {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(h) << 16);
+}
 
 inline std::uint16_t f32_to_bf16(float x) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(x);
@@ -23,7 +25,8 @@ inline float f16_to_f32(std::uint16_t h) noexcept {
   const std::uint32_t mantissa = h & 0x3ffu;
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
   if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
-  const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;  // zero or subnormal: mantissa * 2^-24 is exact
+  const float magnitude =
+      static_cast<float>(mantissa) * 0x1p-24f;  // zero or subnormal: mantissa * 2^-24 is exact
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
 }
 
@@ -34,7 +37,8 @@ inline std::uint16_t f32_to_f16(float x) noexcept {
   if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
   if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // rounds to 65536 or more
   if (magnitude < 0x38800000u) {
-    // Below 2^-14: adding 0.5 aligns binary16's last subnormal bit (2^-24) with f32's last bit, so the sum rounds.
+    // Below 2^-14: adding 0.5 aligns binary16's last subnormal bit (2^-24) with f32's last bit, so the sum
+    // rounds.
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
   }

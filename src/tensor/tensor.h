@@ -35,8 +35,8 @@ struct Tensor {
 
   // The columns [begin, begin + count) as a view.
   Tensor columns(std::int64_t begin, std::int64_t count) const {
-    SM_CHECK(begin >= 0 && count > 0 && begin + count <= cols, "[tensor] columns {}..{} of a matrix of {} columns",
-             begin, begin + count, cols);
+    SM_CHECK(begin >= 0 && count > 0 && begin + count <= cols,
+             "[tensor] columns {}..{} of a matrix of {} columns", begin, begin + count, cols);
     return {data == nullptr ? nullptr : data + begin, rows, count, stride, grad, grad_column + begin};
   }
 };
