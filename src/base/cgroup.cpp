@@ -85,7 +85,7 @@ Mount usual_mount(const fs::path& root, bool v2, std::string_view controllers) {
 // is mounted (cgroup_root), or lie outside of our namespace ("/.."): then the mount point itself is our
 // cgroup.
 fs::path folder_of(const fs::path& root, const Mount& mount, std::string_view path) {
-  const fs::path point = root / mount.point.substr(1);
+  fs::path point = root / mount.point.substr(1);
   std::string_view inside = path;
   if (mount.cgroup_root != "/") {
     if (!inside.starts_with(mount.cgroup_root)) return point;

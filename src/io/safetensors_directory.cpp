@@ -46,7 +46,7 @@ fs::path shard_path(const fs::path& directory, const std::string& shard, const f
     fail_input("[safetensors] a .safetensors file beside the index expected, \"{}\" found ({})", shard,
                index.string());
   std::error_code error;
-  const fs::path real = fs::canonical(directory / shard, error);
+  fs::path real = fs::canonical(directory / shard, error);
   if (error) fail_input("[safetensors] shard {} expected, {} ({})", shard, error.message(), index.string());
   if (real.parent_path() != fs::canonical(directory)) {
     fail_input("[safetensors] shards inside {} expected, {} leads to {}; copy the file there",

@@ -18,7 +18,7 @@ struct Place {
 
 }  // namespace
 
-BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges, BpeOptions options)
+BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges, const BpeOptions& options)
     : Tokenizer(std::move(vocabulary), options.bos),
       table_(std::move(merges)),
       pretokenizer_(options.pattern),

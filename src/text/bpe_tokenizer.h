@@ -27,7 +27,7 @@ class BpeTokenizer final : public Tokenizer {
  public:
   // Throws bad_input when one of the 256 bytes has no token, or the bytes of a merge's result are not those
   // of its parts.
-  BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges, BpeOptions options = {});
+  BpeTokenizer(Vocabulary vocabulary, std::vector<Merge> merges, const BpeOptions& options = {});
 
   std::string_view kind() const override { return "bpe"; }
   const std::vector<Merge>& merges() const { return table_.merges(); }

@@ -94,7 +94,9 @@ class Reader {
     if (type != nullptr && *type != "BPE") refuse("model.type", "BPE", *type);
     for (const char* name : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       const Json* affix = optional_field(model, name);
-      if (affix != nullptr && *affix != "") refuse(name, "null", *affix);
+      const bool empty =
+          affix == nullptr || (affix->is_string() && affix->get_ref<const std::string&>().empty());
+      if (!empty) refuse(name, "null", *affix);
     }
     const Json* dropout = optional_field(model, "dropout");
     if (dropout != nullptr && *dropout != 0) refuse("dropout", "null", *dropout);
