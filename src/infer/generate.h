@@ -25,8 +25,8 @@ namespace smallmind {
 struct GenerateOptions {
   SamplingOptions sampling;
   std::int64_t max_tokens = 256;
-  std::vector<std::string> stops;  // not part of the text
-  bool stop_at_end = true;         // at the tokenizer's and the model's end-of-text token
+  std::vector<std::string> stops{};  // not part of the text
+  bool stop_at_end = true;           // at the tokenizer's and the model's end-of-text token
 };
 
 enum class FinishReason : std::uint8_t { length, end_of_text, stop_string, cancelled };
@@ -45,8 +45,8 @@ struct GenerateResult {
 };
 
 struct GenerateCallbacks {
-  std::function<void(std::string_view)> on_text;  // gets each piece of text; never an empty one
-  std::function<bool()> cancelled;                // asked before every forward pass; true ends the generation
+  std::function<void(std::string_view)> on_text{};  // gets each piece of text; never an empty one
+  std::function<bool()> cancelled{};  // asked before every forward pass; true ends the generation
 };
 
 // Not thread-safe. After the prompt nothing allocates, on any thread, unless a callback does.

@@ -16,12 +16,13 @@ struct ProgramResult {
 };
 
 // arguments: what follows the program's name, in shell syntax; before: what precedes it ("NO_COLOR=1",
-// "taskset -c 0").
-inline ProgramResult run_program(const std::string& arguments, const std::string& before = "") {
+// "taskset -c 0"); input: the file on its standard input.
+inline ProgramResult run_program(const std::string& arguments, const std::string& before = "",
+                                 const std::string& input = "/dev/null") {
   const TempFolder folder;
   const std::string out = folder.path() / "out", err = folder.path() / "err";
   const std::string line =
-      before + " '" SM_PROGRAM "' " + arguments + " >'" + out + "' 2>'" + err + "' </dev/null";
+      before + " '" SM_PROGRAM "' " + arguments + " >'" + out + "' 2>'" + err + "' <'" + input + "'";
   const int status = std::system(line.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_whole_file(out),
           read_whole_file(err)};
