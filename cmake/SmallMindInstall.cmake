@@ -5,6 +5,7 @@
 include(CMakePackageConfigHelpers)
 
 get_property(layers GLOBAL PROPERTY SM_LAYER_TARGETS)
+list(REMOVE_ITEM layers sm_cli)  # the program's own: it counts allocations by its own malloc
 add_library(smallmind_library INTERFACE)
 set_target_properties(smallmind_library PROPERTIES EXPORT_NAME smallmind)
 target_link_libraries(smallmind_library INTERFACE ${layers})

@@ -1,4 +1,4 @@
-// The one exception type of the library and the checks that throw it.
+// How the library throws: formatted errors, and contracts that throw.
 //
 // Text convention: "[where] expectation, fact", with file, tensor and byte offset where they exist:
 //   "[safetensors] header of at most 100000000 bytes expected, 18446744073709551615 found (model.safetensors,
@@ -8,27 +8,11 @@
 
 #include <fmt/core.h>
 
-#include <stdexcept>
 #include <string>
 
+#include "smallmind/error.h"
+
 namespace smallmind {
-
-// The numbers are the exit statuses of the program.
-enum class ErrorCode {
-  usage = 1,      // the caller asked for something that has no meaning
-  bad_input = 2,  // a file, a model, a text or the environment is not as it must be
-  internal = 3,   // our own bug
-  diverged = 4,   // training produced NaN or infinity and could not go on
-};
-
-class Error : public std::runtime_error {
- public:
-  Error(ErrorCode code, const std::string& text) : std::runtime_error(text), code_(code) {}
-  ErrorCode code() const noexcept { return code_; }
-
- private:
-  ErrorCode code_;
-};
 
 template <typename... Args>
 [[noreturn]] void fail(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
