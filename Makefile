@@ -11,7 +11,7 @@ CONFIGURE := cmake -DCMAKE_CXX_COMPILER_LAUNCHER=ccache --log-level=WARNING
 .PHONY: help build test test-asan test-tsan demo rivals tidy format clean
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build:  ## Build the program: build/release/smallmind
 	@$(PACKAGES) tools/packages/build.txt
@@ -30,7 +30,7 @@ test-asan:  ## Run all tests under AddressSanitizer and UBSan
 	cmake --build build/asan -j $(JOBS)
 	@$(PYTHON) tools/run_tests.py build/asan -LE house
 
-test-tsan:  ## Run the tests of base and kernels' callers that use threads under ThreadSanitizer
+test-tsan:  ## Run the tests of the thread pool and of the operations under ThreadSanitizer
 	@$(PACKAGES) tools/packages/build.txt tools/packages/test.txt
 	$(CONFIGURE) --preset tsan
 	cmake --build build/tsan -j $(JOBS) --target test_base test_nn
