@@ -29,6 +29,9 @@ struct GemmArgs {
   Index c_stride;
   const float* bias;  // (n) added after the chain, or null
   bool accumulate;    // the chain starts from C's value rather than zero
+  // Not 0: the transpose of A is packed like B, panel_width rows of A to a panel; element (i, p) of panel q is at
+  // a[q * a_panel_stride + i * a_row_stride + p * a_k_stride] with strides (k * panel_width, 1, panel_width).
+  Index a_panel_stride = 0;
 };
 
 struct AdamWArgs {

@@ -12,21 +12,24 @@
 namespace smallmind {
 namespace {
 
-constexpr Index kRowUnit = 8;     // rows are cut at multiples of the AVX-512 slab
-constexpr Index kTileRows = 256;  // see above
+constexpr Index kRowUnit = 8;  // rows are cut at multiples of the AVX-512 slab
+constexpr Index kTileRows = 256;
 constexpr Index kTileColumns = 512;
 constexpr Index kSkinnyRows =
     16;  // below, the time is that of reading B: each thread reads one range of panels
-constexpr Index kScratchFloats = Index{4} << 20;    // 16 MiB: stays in most L3
-constexpr Index kChunkK = 4096;                     // of a chunk of B
-constexpr Index kInPlaceFloats = Index{128} << 10;  // of B: half of an L2 is read as fast in place as packed
-constexpr Index kInPlaceRows = 24;  // for fewer rows, copying B costs more than its odd strides do
-constexpr Index kPackRows = 64;     // rows of B packed at once: their pages stay in the first-level TLB
+constexpr Index kScratchFloats = Index{4} << 20;    // 16 MiB of packed operands: stays in most L3
+constexpr Index kChunkK = 4096;                     // of a chunk of B, as far as k goes
+constexpr Index kInPlaceFloats = Index{128} << 10;  // half of an L2 is read as fast in place as packed
+constexpr Index kInPlaceRows = 24;  // for fewer rows, copying B costs more than its long strides do
+constexpr Index kPackRows = 64;     // rows packed at once: their pages stay in the first-level TLB
 constexpr Index kAloneFloats = Index{32} << 10;  // B read in about 1 us: no gain from a second thread
 constexpr Index kAloneSteps = Index{64} << 10;   // multiply-adds, about 0.5 us
 
 Index ceil_div(Index x, Index y) {
   return (x + y - 1) / y;
+}
+Index round_up(Index x, Index y) {
+  return ceil_div(x, y) * y;
 }
 // Begin of part i when `total` is spread evenly over `parts`.
 Index part(Index total, Index parts, Index i) {
@@ -36,16 +39,6 @@ Index part(Index total, Index parts, Index i) {
 bool runs_alone(const ThreadPool& pool, const Product& p) {
   return pool.size() == 1 || (p.n * p.k <= kAloneFloats && p.m * p.n * p.k <= kAloneSteps);
 }
-
-bool uses_b_in_place(const Product& p, Index b_n_stride) {
-  return b_n_stride == 1 && (p.m < kInPlaceRows || p.n * p.k <= kInPlaceFloats);
-}
-
-// B as the kernel reads it.
-struct Panels {
-  const float* b;
-  Index panel_stride, k_stride;
-};
 
 // How C is cut: into row_parts x panel_parts tiles.
 struct Grid {
@@ -62,14 +55,13 @@ Grid make_grid(const Product& p, Index width, Index threads) {
   const Index units = ceil_div(p.m, kRowUnit);
   Grid best{units, panels, ceil_div(p.m, kTileRows), ceil_div(p.n, kTileColumns)};
   if (threads == 1) return best;
-  const Index most_columns = std::min(panels, best.panel_parts + threads - 1);
   const Index least_rows = best.row_parts;
+  const Index least_columns = best.panel_parts, most_columns = std::min(panels, least_columns + threads - 1);
   Index best_time = 0;
-  for (Index columns = best.panel_parts; columns <= most_columns; ++columns) {
-    for (Index rounds = ceil_div(least_rows * columns, threads), last = rounds + 3; rounds <= last;
-         ++rounds) {
-      const Index rows = std::clamp(rounds * threads / columns, Index{1}, units);
-      if (rows < std::min(least_rows, units)) continue;
+  for (Index columns = least_columns; columns <= most_columns; ++columns) {
+    const Index least_rounds = ceil_div(least_rows * columns, threads);
+    for (Index rounds = least_rounds; rounds <= least_rounds + 3; ++rounds) {
+      const Index rows = std::clamp(rounds * threads / columns, least_rows, units);
       const Index tile = ceil_div(units, rows) * kRowUnit * ceil_div(panels, columns) * width + kTileCost;
       const Index time = ceil_div(rows * columns, threads) * tile;
       if (best_time == 0 || time < best_time) {
@@ -81,28 +73,42 @@ Grid make_grid(const Product& p, Index width, Index threads) {
   return best;
 }
 
-void multiply_tile(const KernelTable& kernels, const Product& p, const Panels& b, const Grid& grid,
-                   Index tile) {
+// The rows [row, row_end) of one tile. Rows of a packed A are counted inside its panels.
+void multiply_rows(const KernelTable& kernels, const GemmArgs& whole, Index row, Index row_end) {
+  const Index width = kernels.panel_width;
+  while (row < row_end) {
+    GemmArgs g = whole;
+    Index end = row_end;
+    if (g.a_panel_stride == 0) {
+      g.a += row * g.a_row_stride;
+    } else {
+      g.a += row / width * g.a_panel_stride + row % width;
+      if (row % width != 0) {  // up to the next panel, which the kernel wants to begin with
+        end = std::min(row_end, round_up(row, width));
+        g.a_panel_stride = 0;
+      }
+    }
+    g.m = end - row;
+    g.c += row * g.c_stride;
+    kernels.gemm(g);
+    row = end;
+  }
+}
+
+void multiply_tile(const KernelTable& kernels, const GemmArgs& whole, const Grid& grid, Index tile) {
   const Index r = tile / grid.panel_parts, q = tile % grid.panel_parts;
-  const bool whole = grid.row_parts == 1;
-  const Index row = whole ? 0 : part(grid.units, grid.row_parts, r) * kRowUnit;
-  const Index row_end = whole ? p.m : std::min(p.m, part(grid.units, grid.row_parts, r + 1) * kRowUnit);
-  const Index panel = part(grid.panels, grid.panel_parts, q);
-  const Index column = panel * kernels.panel_width;
-  const Index column_end = std::min(p.n, part(grid.panels, grid.panel_parts, q + 1) * kernels.panel_width);
-  kernels.gemm({.m = row_end - row,
-                .n = column_end - column,
-                .k = p.k,
-                .a = p.a + row * p.a_row_stride,
-                .a_row_stride = p.a_row_stride,
-                .a_k_stride = p.a_k_stride,
-                .b = b.b + panel * b.panel_stride,
-                .b_panel_stride = b.panel_stride,
-                .b_k_stride = b.k_stride,
-                .c = p.c + row * p.c_stride + column,
-                .c_stride = p.c_stride,
-                .bias = p.bias == nullptr ? nullptr : p.bias + column,
-                .accumulate = p.accumulate});
+  const Index unit =
+      ceil_div(whole.m, grid.units) <= kRowUnit ? kRowUnit : whole.m;  // one unit may be all rows
+  const Index row = part(grid.units, grid.row_parts, r) * unit;
+  const Index row_end = std::min(whole.m, part(grid.units, grid.row_parts, r + 1) * unit);
+  const Index panel = part(grid.panels, grid.panel_parts, q), width = kernels.panel_width;
+  const Index column_end = std::min(whole.n, part(grid.panels, grid.panel_parts, q + 1) * width);
+  GemmArgs g = whole;
+  g.n = column_end - panel * width;
+  g.b += panel * g.b_panel_stride;
+  g.c += panel * width;
+  if (g.bias != nullptr) g.bias += panel * width;
+  multiply_rows(kernels, g, row, row_end);
 }
 
 // Hands out tiles. In each round of tiles every thread that got at least one asks once in vain, so a round
@@ -125,15 +131,72 @@ class TileCounter {
   Index threads_;
 };
 
-void multiply(ThreadPool& pool, const KernelTable& kernels, const Product& p, const Panels& b) {
-  if (p.m <= 0 || p.n <= 0) return;
-  const bool alone = runs_alone(pool, p);
-  const Index threads = alone ? 1 : pool.size();
-  const Grid grid = make_grid(p, kernels.panel_width, threads);
-  TileCounter counter(threads);
-  const auto work = [&](int thread) {
-    counter.for_each(thread, grid.tiles(), 0, [&](Index tile) { multiply_tile(kernels, p, b, grid, tile); });
-  };
+// Packs this thread's share of B(k, n). Row-major B goes in slices of rows through all panels, since
+// neighbouring panels share lines and pages; a transposed B goes panel by panel.
+void pack_share(const KernelTable& kernels, const float* b, Index k_stride, Index n_stride, Index k, Index n,
+                Index thread, Index threads, float* panels) {
+  const Index width = kernels.panel_width, count = ceil_div(n, width);
+  const Index slices = std::max<Index>(1, ceil_div(k, kPackRows));
+  const Index total = count * slices;
+  for (Index i = part(total, threads, thread), end = part(total, threads, thread + 1); i < end; ++i) {
+    const Index slice = n_stride == 1 ? i / count : i % slices,
+                panel = n_stride == 1 ? i % count : i / slices;
+    const Index k0 = part(k, slices, slice), k1 = part(k, slices, slice + 1), column = panel * width;
+    kernels.pack_panels(b + k0 * k_stride + column * n_stride, k_stride, n_stride, k1 - k0,
+                        std::min(width, n - column), panels + (panel * k + k0) * width);
+  }
+}
+
+// What is packed and in which chunks, so that the packed operands never exceed kScratchFloats.
+struct Plan {
+  bool pack_a, pack_b;
+  Index n, k;  // of the largest chunk
+  Index n_chunks, k_chunks;
+  Index a_floats, b_floats;  // of scratch
+};
+
+Plan make_plan(const KernelTable& kernels, const Product& p, Index b_n_stride) {
+  const Index width = kernels.panel_width, rows = round_up(p.m, width), columns = round_up(p.n, width);
+  Plan plan{};
+  plan.pack_b = b_n_stride != 1 || (p.m >= kInPlaceRows && p.n * p.k > kInPlaceFloats);
+  plan.pack_a = p.a_k_stride != 1 && p.m >= kInPlaceRows && p.m * p.k > kInPlaceFloats;
+  plan.k_chunks = 1;
+  if (plan.pack_a) {
+    const Index per_k = rows + (plan.pack_b ? std::min(columns, kScratchFloats / kChunkK) : 0);
+    plan.k_chunks = ceil_div(p.k, std::max<Index>(1, kScratchFloats / per_k));
+  } else if (plan.pack_b) {
+    plan.k_chunks = std::max<Index>(1, ceil_div(p.k, kChunkK));
+  }
+  plan.k = ceil_div(p.k, plan.k_chunks);
+  plan.a_floats = plan.pack_a ? rows * plan.k : 0;
+  plan.n_chunks = 1;
+  if (plan.pack_b) {
+    const Index fitting = (kScratchFloats - plan.a_floats) / (width * std::max<Index>(1, plan.k));
+    plan.n_chunks = std::max<Index>(1, ceil_div(columns / width, std::max<Index>(1, fitting)));
+  }
+  plan.n = ceil_div(columns / width, plan.n_chunks) * width;
+  plan.b_floats = plan.pack_b ? plan.n * plan.k : 0;
+  return plan;
+}
+
+GemmArgs arguments(const Product& p) {
+  return {.m = p.m,
+          .n = p.n,
+          .k = p.k,
+          .a = p.a,
+          .a_row_stride = p.a_row_stride,
+          .a_k_stride = p.a_k_stride,
+          .b = nullptr,
+          .b_panel_stride = 0,
+          .b_k_stride = 0,
+          .c = p.c,
+          .c_stride = p.c_stride,
+          .bias = p.bias,
+          .accumulate = p.accumulate};
+}
+
+template <class F>
+void run(ThreadPool& pool, bool alone, F&& work) {
   if (alone) {
     work(0);
   } else {
@@ -141,54 +204,10 @@ void multiply(ThreadPool& pool, const KernelTable& kernels, const Product& p, co
   }
 }
 
-// Packs this thread's share. Row-major B goes in slices of rows through all panels, since neighbouring panels
-// share lines and pages; a transposed B goes panel by panel.
-void pack_share(const KernelTable& kernels, const float* b, Index b_k_stride, Index b_n_stride, Index k,
-                Index n, Index thread, Index threads, float* panels) {
-  const Index width = kernels.panel_width, count = ceil_div(n, width);
-  const Index slices = std::max<Index>(1, ceil_div(k, kPackRows));
-  const Index total = count * slices;
-  for (Index i = part(total, threads, thread), end = part(total, threads, thread + 1); i < end; ++i) {
-    const Index slice = b_n_stride == 1 ? i / count : i % slices,
-                panel = b_n_stride == 1 ? i % count : i / slices;
-    const Index k0 = part(k, slices, slice), k1 = part(k, slices, slice + 1), column = panel * width;
-    kernels.pack_panels(b + k0 * b_k_stride + column * b_n_stride, b_k_stride, b_n_stride, k1 - k0,
-                        std::min(width, n - column), panels + (panel * k + k0) * width);
-  }
-}
-
-// B is packed and used in chunks of at most kScratchFloats.
-struct Chunks {
-  Index n, k;  // of the largest chunk
-  Index n_chunks, k_chunks;
-};
-
-Chunks make_chunks(const KernelTable& kernels, const Product& p) {
-  const Index width = kernels.panel_width;
-  const Index k_chunks = std::max<Index>(1, ceil_div(p.k, kChunkK));
-  const Index k = ceil_div(p.k, k_chunks), panels = ceil_div(p.n, width);
-  const Index fitting = std::max<Index>(1, kScratchFloats / (width * std::max<Index>(1, k)));
-  const Index n_chunks = std::max<Index>(1, ceil_div(panels, fitting));
-  return {ceil_div(panels, n_chunks) * width, k, n_chunks, k_chunks};
-}
-
-// The part of the product that one chunk of B gives.
-Product chunk_of(const Product& p, const Chunks& chunks, Index n_chunk, Index k_chunk) {
-  Product part = p;
-  const Index column = n_chunk * chunks.n, k = k_chunk * chunks.k;
-  part.n = std::min(chunks.n, p.n - column);
-  part.k = std::min(chunks.k, p.k - k);
-  part.a += k * p.a_k_stride;
-  part.c += column;
-  part.bias = p.bias == nullptr || k_chunk + 1 < chunks.k_chunks ? nullptr : p.bias + column;
-  part.accumulate = p.accumulate || k_chunk > 0;
-  return part;
-}
-
 }  // namespace
 
 Index packed_floats(const KernelTable& kernels, Index k, Index n) {
-  return ceil_div(n, kernels.panel_width) * kernels.panel_width * k;
+  return round_up(n, kernels.panel_width) * k;
 }
 
 void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, Index b_k_stride,
@@ -199,50 +218,71 @@ void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, I
 
 void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product,
                    const float* panels) {
-  const Index width = kernels.panel_width;
-  multiply(pool, kernels, product, {panels, product.k * width, width});
+  if (product.m <= 0 || product.n <= 0) return;
+  const bool alone = runs_alone(pool, product);
+  const Index threads = alone ? 1 : pool.size();
+  const Grid grid = make_grid(product, kernels.panel_width, threads);
+  GemmArgs g = arguments(product);
+  g.b = panels;
+  g.b_panel_stride = product.k * kernels.panel_width;
+  g.b_k_stride = kernels.panel_width;
+  TileCounter counter(threads);
+  run(pool, alone, [&](int thread) {
+    counter.for_each(thread, grid.tiles(), 0, [&](Index tile) { multiply_tile(kernels, g, grid, tile); });
+  });
 }
 
 Index matmul_scratch_floats(const KernelTable& kernels, const Product& product, Index, Index b_n_stride) {
-  if (uses_b_in_place(product, b_n_stride)) return 0;
-  const Chunks chunks = make_chunks(kernels, product);
-  return chunks.n * chunks.k;
+  const Plan plan = make_plan(kernels, product, b_n_stride);
+  return plan.a_floats + plan.b_floats;
 }
 
 void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product, const float* b,
             Index b_k_stride, Index b_n_stride, float* scratch) {
   if (product.m <= 0 || product.n <= 0) return;
-  const Index width = kernels.panel_width;
-  if (uses_b_in_place(product, b_n_stride)) {
-    multiply(pool, kernels, product, {b, width, b_k_stride});
-    return;
-  }
   const bool alone = runs_alone(pool, product);
-  const Index threads = alone ? 1 : pool.size();
-  const Chunks chunks = make_chunks(kernels, product);
+  const Index threads = alone ? 1 : pool.size(), width = kernels.panel_width;
+  const Plan plan = make_plan(kernels, product, b_n_stride);
+  const bool packs = plan.pack_a || plan.pack_b;
   TileCounter counter(threads);
-  const auto work = [&](int thread) {
+  run(pool, alone, [&](int thread) {
     Index round_begin = 0;
-    for (Index i = 0; i < chunks.n_chunks * chunks.k_chunks; ++i) {
-      const Index n_chunk = i / chunks.k_chunks, k_chunk = i % chunks.k_chunks;
-      const Product chunk = chunk_of(product, chunks, n_chunk, k_chunk);
-      if (chunk.n <= 0) continue;
-      if (!alone && i > 0) pool.barrier(thread);  // the scratch is free again
-      pack_share(kernels, b + k_chunk * chunks.k * b_k_stride + n_chunk * chunks.n * b_n_stride, b_k_stride,
-                 b_n_stride, chunk.k, chunk.n, thread, threads, scratch);
-      if (!alone) pool.barrier(thread);
-      const Grid grid = make_grid(chunk, width, threads);
-      counter.for_each(thread, grid.tiles(), round_begin, [&](Index tile) {
-        multiply_tile(kernels, chunk, {scratch, chunk.k * width, width}, grid, tile);
-      });
+    for (Index chunk = 0; chunk < plan.n_chunks * plan.k_chunks; ++chunk) {
+      const Index column = chunk / plan.k_chunks * plan.n, k0 = chunk % plan.k_chunks * plan.k;
+      GemmArgs g = arguments(product);
+      g.n = std::min(plan.n, product.n - column);
+      g.k = std::min(plan.k, product.k - k0);
+      if (g.n <= 0 || g.k < 0) continue;
+      if (!alone && chunk > 0) pool.barrier(thread);  // the scratch is free again
+      g.a += k0 * g.a_k_stride;
+      if (plan.pack_a) {
+        pack_share(kernels, g.a, g.a_k_stride, 1, g.k, g.m, thread, threads, scratch);
+        g.a = scratch;
+        g.a_k_stride = width;
+        g.a_panel_stride = g.k * width;
+      }
+      g.b = b + k0 * b_k_stride + column * b_n_stride;
+      g.b_k_stride = b_k_stride;
+      g.b_panel_stride = width;
+      if (plan.pack_b) {
+        float* panels = scratch + plan.a_floats;
+        pack_share(kernels, g.b, b_k_stride, b_n_stride, g.k, g.n, thread, threads, panels);
+        g.b = panels;
+        g.b_k_stride = width;
+        g.b_panel_stride = g.k * width;
+      }
+      g.c += column;
+      g.bias = product.bias == nullptr || k0 + g.k < product.k ? nullptr : product.bias + column;
+      g.accumulate = product.accumulate || k0 > 0;
+      if (!alone && packs) pool.barrier(thread);
+      Product shape = product;
+      shape.n = g.n;
+      const Grid grid = make_grid(shape, width, threads);
+      counter.for_each(thread, grid.tiles(), round_begin,
+                       [&](Index tile) { multiply_tile(kernels, g, grid, tile); });
       round_begin += grid.tiles();
     }
-  };
-  if (alone) {
-    work(0);
-  } else {
-    pool.run(work);
-  }
+  });
 }
 
 }  // namespace smallmind

@@ -25,14 +25,9 @@ std::vector<float> random_floats(Index count, unsigned seed) {
   return values;
 }
 
-enum class Form {
-  nt,
-  nn,
-  nn_in_place,
-  tn,
-  tn_in_place
-};  // x W^T, dout W (packed or used in place), dout^T x
-constexpr Form kForms[] = {Form::nt, Form::nn, Form::nn_in_place, Form::tn, Form::tn_in_place};
+// x W^T, dout W and dout^T x; B is packed or used in place, and the transposed A may be packed too.
+enum class Form { nt, nn, nn_in_place, tn, tn_in_place, tn_packed };
+constexpr Form kForms[] = {Form::nt, Form::nn, Form::nn_in_place, Form::tn, Form::tn_in_place, Form::tn_packed};
 
 // One product with operands at odd addresses, odd strides and guards after each row of C. In memory nothing
 // lies after the last element of B, so that reading beyond a row in place is caught by the address sanitizer.
@@ -49,7 +44,7 @@ struct Case {
   Index b_k_stride() const { return form == Form::nt ? 1 : n + padding; }
   Index b_n_stride() const { return form == Form::nt ? k + padding : 1; }
   Index c_stride() const { return n + padding; }
-  bool transposed_a() const { return form == Form::tn || form == Form::tn_in_place; }
+  bool transposed_a() const { return form >= Form::tn; }
   bool in_place() const { return form == Form::nn_in_place || form == Form::tn_in_place; }
   Index a_floats() const {
     return m * k == 0 ? offset : offset + (m - 1) * a_row_stride() + (k - 1) * a_k_stride() + 1;
@@ -102,6 +97,14 @@ void run(const KernelTable& table, const Case& t, Operands& o, Index first, Inde
   args.a = o.a.data() + t.offset + first * t.a_row_stride();
   args.a_row_stride = t.a_row_stride();
   args.a_k_stride = t.a_k_stride();
+  std::vector<float> packed_a;
+  if (t.form == Form::tn_packed) {
+    packed_a.assign(static_cast<std::size_t>((args.m + width - 1) / width * width * t.k), kGuard);
+    table.pack_panels(args.a, t.a_k_stride(), 1, t.k, args.m, packed_a.data());
+    args.a = packed_a.data();
+    args.a_k_stride = width;
+    args.a_panel_stride = t.k * width;
+  }
   args.c = o.c.data() + t.offset + first * t.c_stride();
   args.c_stride = t.c_stride();
   args.bias = t.bias ? o.bias.data() + t.offset : nullptr;

@@ -32,10 +32,22 @@ struct Vec {
 constexpr int kPanelVectors = 2;
 constexpr int kTileRows = 6;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 1, 1, 1};  // indexed by rows
-constexpr Index kBlockK = 256;                                       // a slab of A: 6 KiB of L1
+#ifndef KC
+#define KC 256
+#endif
+#ifndef KA
+#define KA 8
+#endif
+#ifndef NCF
+#define NCF 512
+#endif
+#ifndef KAS
+#define KAS 512
+#endif
+constexpr Index kBlockK = KC;                                       // a slab of A: 6 KiB of L1
 constexpr Index kBlockFloats = 128 * 1024 / 4;                       // half of a 256 KiB L2
-constexpr Index kAhead = 8;                                          // rows of B
-constexpr Index kAheadSkinny = 512;                                  // floats of a panel
+constexpr Index kAhead = KA;                                          // rows of B
+constexpr Index kAheadSkinny = KAS;                                  // floats of a panel
 
 // out[c * out_stride + r] = in[r * stride + c] for 8 x 8; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.

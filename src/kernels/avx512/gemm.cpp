@@ -29,10 +29,22 @@ struct Vec {
 constexpr int kPanelVectors = 3;
 constexpr int kTileRows = 8;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 2, 1, 1, 1, 1};  // indexed by rows
-constexpr Index kBlockK = 256;                                             // a slab of A: 8 KiB of L1
-constexpr Index kBlockFloats = 512 * 1024 / 4;                             // half of a 1 MiB L2
-constexpr Index kAhead = 8;                                                // rows of B
-constexpr Index kAheadSkinny = 512;                                        // floats of a panel
+#ifndef KC
+#define KC 384
+#endif
+#ifndef KA
+#define KA 16
+#endif
+#ifndef NCF
+#define NCF 512
+#endif
+#ifndef KAS
+#define KAS 512
+#endif
+constexpr Index kBlockK = KC;                                             // a slab of A: 8 KiB of L1
+constexpr Index kBlockFloats = NCF * 1024 / 4;                             // half of a 1 MiB L2
+constexpr Index kAhead = KA;                                                // rows of B
+constexpr Index kAheadSkinny = KAS;                                        // floats of a panel
 
 // out[c * out_stride + r] = in[r * stride + c] for 16 x 16; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.

@@ -1,7 +1,8 @@
 // The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] over the vectors of one instruction set.
 //
 // The including file defines, in the same anonymous namespace and before this text: struct Vec (vectors and
-// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, and transpose_square().
+// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, kAhead,
+// kAheadSkinny and transpose_square().
 //
 // Order of the loops: a block of B, kBlockK x (some panels), stays in L2; a slab of kTileRows rows of A stays
 // in L1 and passes over all panels of the block; the tile of C stays in registers for the whole block. Every
@@ -14,9 +15,9 @@
 // of 8 rows reads.
 
 constexpr Index kLanes = Vec::kLanes;
+constexpr Index kLineFloats = 16;
+constexpr Index kNearFloats = Index{64} << 10;  // an A of 256 KiB waits in L2 by itself
 constexpr Index kPanel = kPanelVectors * kLanes;
-constexpr Index kSlabsPerGroup = 2;  // packed together: whole lines
-constexpr Index kGroupFloats = (kSlabsPerGroup * kTileRows + kLanes - 1) / kLanes * kLanes;  // per k
 
 constexpr Index min(Index x, Index y) {
   return x < y ? x : y;
@@ -27,6 +28,7 @@ constexpr Index max(Index x, Index y) {
 constexpr Index ceil_div(Index x, Index y) {
   return (x + y - 1) / y;
 }
+constexpr Index kPanelSlabs = ceil_div(kPanel, kTileRows);  // of an A that is packed in panels
 // Begin of part i when `total` is spread evenly over `parts`.
 constexpr Index part(Index total, Index parts, Index i) {
   return total * i / parts;
@@ -41,7 +43,8 @@ struct Tile {
   float* c;
   Index c_stride;
   const float* bias;  // null unless this is the last block of k
-  const float* next;  // the tile of C that comes next, fetched meanwhile
+  const float* next_b;  // what comes after this tile, fetched meanwhile
+  const float* next_c;
   Index k;
   Vec::Mask mask;  // columns of the last vector
   bool from_c;
@@ -66,8 +69,8 @@ void tile(const Tile& t) noexcept {
       acc[i][v] = !t.from_c ? Vec::zero() : last ? Vec::load(c, t.mask) : Vec::load(c);
     }
   }
-  if (t.next != nullptr) {
-    const float* next = t.next;
+  if (t.next_c != nullptr) {
+    const float* next = t.next_c;
     for (int i = 0; i < kRows; ++i, next += t.c_stride) {
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) __builtin_prefetch(next + column(v), 1);
@@ -75,8 +78,11 @@ void tile(const Tile& t) noexcept {
   }
   const float* a = t.a;
   const float* b = t.b;
+  const float* ahead = b + kAhead * t.b_k;
+  const Index last_ahead = t.k - kAhead;
   const Index row = kUnitK ? t.a_row : 1;
   for (Index p = 0; p < t.k; ++p) {
+    if (p == last_ahead) ahead = t.next_b;
     if constexpr (kRows <= kPerPanel && kPanels > 1) {
       Vec::Reg x[kRows];
 #pragma GCC unroll 32
@@ -94,7 +100,7 @@ void tile(const Tile& t) noexcept {
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) {
         const float* from = b + (v / kPerPanel) * t.b_panel + column(v % kPerPanel);
-        if (kAhead > 0) __builtin_prefetch(from + kAhead * t.b_k);
+        __builtin_prefetch(ahead + column(v));
         w[v] = kMasked && v == kAll - 1 ? Vec::load(from, t.mask) : Vec::load(from);
       }
 #pragma GCC unroll 32
@@ -106,6 +112,7 @@ void tile(const Tile& t) noexcept {
     }
     a += kUnitK ? 1 : t.a_k;
     b += t.b_k;
+    ahead += t.b_k;
   }
   if (t.bias != nullptr) {
 #pragma GCC unroll 32
@@ -158,36 +165,65 @@ TileFunction choose(Index rows, bool unit_k, Index panels, Index vectors, bool m
   }
 }
 
-// Where one slab stands in a block of k.
-struct Slab {
-  const float* a;
-  Index a_row, a_k;
-  Index row, rows;  // of C
-  Index first_k, k;
-  bool first, last;  // blocks of k
+// Rows of A that are needed next: lines are asked for a few at a time, between tiles, so that no slab begins with misses.
+struct Ahead {
+  const float* at = nullptr;
+  Index stride = 0;   // from one run of lines to the next
+  Index runs = 0, lines = 0;
+  Index line = 0;  // of the current run
+
+  void fetch(Index count) noexcept {
+    for (; count > 0 && runs > 0; --count) {
+      __builtin_prefetch(at + line * kLineFloats, 0, 2);  // into L2
+      if (++line == lines) {
+        line = 0;
+        --runs;
+        at += stride;
+      }
+    }
+  }
 };
 
+// One slab in one block of k.
+struct Slab {
+  const float* a;
+  Index row, rows;  // of C
+  Index k0, k;
+};
+
+// The lines of A that a slab reads.
+Ahead ahead_of(const GemmArgs& g, const Slab& s) noexcept {
+  if (s.rows == 0 || g.m * s.k <= kNearFloats) return {};
+  if (g.a_k_stride == 1) return {s.a, g.a_row_stride, s.rows, ceil_div(s.k, kLineFloats)};
+  return {s.a, g.a_k_stride, s.k, 1};
+}
+
 // One slab times the panels [first, end).
-void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end) noexcept {
-  const bool unit_k = s.a_k == 1;
+void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end, Ahead ahead) noexcept {
+  const bool unit_k = g.a_k_stride == 1;
   const Index full_end = min(end, g.n / kPanel);
+  const Index share = ceil_div(ahead.runs * ahead.lines, end - first);
   Tile t;
   t.a = s.a;
-  t.a_row = s.a_row;
-  t.a_k = s.a_k;
+  t.a_row = g.a_row_stride;
+  t.a_k = g.a_k_stride;
   t.b_panel = g.b_panel_stride;
   t.b_k = g.b_k_stride;
   t.c_stride = g.c_stride;
   t.k = s.k;
   t.mask = Vec::mask(kLanes);
-  t.from_c = g.accumulate || !s.first;
+  t.from_c = g.accumulate || s.k0 > 0;
+  const float* bias = s.k0 + s.k == g.k ? g.bias : nullptr;
+  const float* b = g.b + s.k0 * g.b_k_stride;
   const auto run = [&](TileFunction f, Index panel, Index panels) {
-    const Index column = panel * kPanel;
-    t.b = g.b + panel * g.b_panel_stride + s.first_k * g.b_k_stride;
-    t.c = g.c + s.row * g.c_stride + column;
-    t.bias = s.last && g.bias != nullptr ? g.bias + column : nullptr;
-    t.next = panel + panels < full_end ? t.c + panels * kPanel : nullptr;
+    t.b = b + panel * g.b_panel_stride;
+    t.c = g.c + s.row * g.c_stride + panel * kPanel;
+    t.bias = bias != nullptr ? bias + panel * kPanel : nullptr;
+    const bool more = panel + panels < end;
+    t.next_b = b + (more ? panel + panels : first) * g.b_panel_stride;
+    t.next_c = more ? t.c + panels * kPanel : t.c + s.rows * g.c_stride - (panel - first) * kPanel;
     f(t);
+    ahead.fetch(share * panels);
   };
   Index panel = first;
   const Index at_once = kPanelsAtOnce[s.rows];
@@ -206,45 +242,41 @@ void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end) noe
   }
 }
 
-// Copies `rows` adjacent rows of an A whose rows are adjacent in memory: out[p * kGroupFloats + i] = a[p *
-// a_k + i].
-void pack_group(const float* a, Index a_k, Index rows, Index k, float* out) noexcept {
-  for (Index v = 0; v < kGroupFloats && v < rows; v += kLanes) {
-    const Vec::Mask mask = Vec::mask(min(kLanes, rows - v));
-    for (Index p = 0; p < k; ++p) Vec::store(out + p * kGroupFloats + v, Vec::load(a + p * a_k + v, mask));
+// How a product is cut into blocks of k, blocks of panels and slabs of rows.
+struct Cuts {
+  Index slabs, k_blocks, panels, n_blocks;
+  explicit Cuts(const GemmArgs& g) noexcept {
+    slabs = g.a_panel_stride == 0 ? ceil_div(g.m, kTileRows)
+                                  : g.m / kPanel * kPanelSlabs + ceil_div(g.m % kPanel, kTileRows);
+    panels = ceil_div(g.n, kPanel);
+    // With a single slab nothing of B is used twice: one pass over whole panels, as they lie in memory.
+    k_blocks = slabs == 1 ? 1 : max(1, ceil_div(g.k, kBlockK));
+    n_blocks = slabs == 1 ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * ceil_div(g.k, k_blocks) + 1)));
   }
+};
+
+// Slab i of columns k0 .. k1 of A. Rows are spread evenly, over the whole of A or over a panel of it.
+Slab slab_of(const GemmArgs& g, const Cuts& cuts, Index i, Index k0, Index k1) noexcept {
+  const Index panel = g.a_panel_stride == 0 ? 0 : i / kPanelSlabs;
+  const Index first = panel * kPanel, rows = g.a_panel_stride == 0 ? g.m : min(kPanel, g.m - first);
+  const Index slabs = g.a_panel_stride == 0 ? cuts.slabs : ceil_div(rows, kTileRows);
+  const Index begin = part(rows, slabs, i - panel * kPanelSlabs);
+  const float* a = g.a + panel * g.a_panel_stride + begin * g.a_row_stride + k0 * g.a_k_stride;
+  return {a, first + begin, part(rows, slabs, i - panel * kPanelSlabs + 1) - begin, k0, k1 - k0};
 }
 
 void gemm(const GemmArgs& g) noexcept {
   if (g.m <= 0 || g.n <= 0) return;
-  alignas(64) float packed[kBlockK * kGroupFloats];
-  const Index slabs = ceil_div(g.m, kTileRows);
-  // With a single slab nothing of B is used twice: one pass over whole panels, as they lie in memory.
-  const Index k_blocks = slabs == 1 ? 1 : max(1, ceil_div(g.k, kBlockK));
-  const Index panels = ceil_div(g.n, kPanel);
-  const Index block_panels =
-      slabs == 1 ? panels : max(1, kBlockFloats / (kPanel * ceil_div(g.k, k_blocks) + 1));
-  const Index n_blocks = ceil_div(panels, block_panels);
-  for (Index nb = 0; nb < n_blocks; ++nb) {
-    const Index first = part(panels, n_blocks, nb), end = part(panels, n_blocks, nb + 1);
-    for (Index kb = 0; kb < k_blocks; ++kb) {
-      const Index k0 = part(g.k, k_blocks, kb), k1 = part(g.k, k_blocks, kb + 1);
-      // Rows that are adjacent in memory put each k on another line, often on another page: copied once, read
-      // for all panels.
-      const bool pack = slabs > 1 && g.a_k_stride != 1 && end - first > 1 && g.a_k_stride > kGroupFloats;
-      for (Index s = 0; s < slabs; s += kSlabsPerGroup) {
-        const Index group_end = min(slabs, s + kSlabsPerGroup);
-        const Index group_row = part(g.m, slabs, s);
-        const float* a = g.a + group_row * g.a_row_stride + k0 * g.a_k_stride;
-        if (pack) pack_group(a, g.a_k_stride, part(g.m, slabs, group_end) - group_row, k1 - k0, packed);
-        for (Index i = s; i < group_end; ++i) {
-          const Index row = part(g.m, slabs, i), rows = part(g.m, slabs, i + 1) - row;
-          const float* from = pack ? packed + (row - group_row) : a + (row - group_row) * g.a_row_stride;
-          multiply_slab(g,
-                        {from, g.a_row_stride, pack ? kGroupFloats : g.a_k_stride, row, rows, k0, k1 - k0,
-                         kb == 0, kb == k_blocks - 1},
-                        first, end);
-        }
+  const Cuts cuts(g);
+  for (Index nb = 0; nb < cuts.n_blocks; ++nb) {
+    const Index first = part(cuts.panels, cuts.n_blocks, nb), end = part(cuts.panels, cuts.n_blocks, nb + 1);
+    for (Index kb = 0; kb < cuts.k_blocks; ++kb) {
+      const Index k0 = part(g.k, cuts.k_blocks, kb), k1 = part(g.k, cuts.k_blocks, kb + 1);
+      Slab slab = slab_of(g, cuts, 0, k0, k1);
+      for (Index i = 0; i < cuts.slabs; ++i) {
+        const Slab next = i + 1 < cuts.slabs ? slab_of(g, cuts, i + 1, k0, k1) : Slab{};
+        multiply_slab(g, slab, first, end, ahead_of(g, next));
+        slab = next;
       }
     }
   }

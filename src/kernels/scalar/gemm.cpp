@@ -9,7 +9,7 @@ namespace smallmind {
 namespace {
 
 constexpr Index kPanel = 8;
-constexpr Index kRows = 4;
+constexpr Index kRows = 4;  // divides kPanel, so that a tile stays in one panel of A
 
 Index min(Index x, Index y) {
   return x < y ? x : y;
@@ -35,7 +35,9 @@ void tile(const GemmArgs& g, Index i, Index q) noexcept {
       for (Index c = 0; c < columns; ++c) acc[r][c] = g.c[(i + r) * g.c_stride + j + c];
     }
   }
-  const float* a = g.a + i * g.a_row_stride;
+  const float* a = g.a_panel_stride == 0
+                       ? g.a + i * g.a_row_stride
+                       : g.a + i / kPanel * g.a_panel_stride + i % kPanel * g.a_row_stride;
   const float* b = g.b + q * g.b_panel_stride;
   for (Index p = 0; p < g.k; ++p, a += g.a_k_stride, b += g.b_k_stride) {
     if (columns == kPanel) {
