@@ -166,8 +166,14 @@ void run_groups(const std::string& group, Bench& bench) {
   }
   if (group == "dw") {
     bench.run(Form::dw, 768, 768, 2048);
+    bench.run(Form::packed, 768, 768, 2048);
+    bench.run(Form::dx, 768, 768, 2048);
     bench.run(Form::dw, 2304, 768, 2048);
     bench.run(Form::dw, 768, 768, 768);
+    bench.run(Form::packed, 768, 768, 768);
+    bench.run(Form::dw, 384, 128, 2048);
+    bench.run(Form::packed, 384, 128, 2048);
+    bench.run(Form::dw, 128, 128, 2048);
   }
   if (all || group == "train") {
     for (const Index tokens : {768, 2048}) {

@@ -12,7 +12,6 @@
 namespace smallmind {
 namespace {
 
-constexpr Index kRowUnit = 8;  // rows are cut at multiples of the AVX-512 slab
 constexpr Index kTileRows = 256;
 constexpr Index kTileColumns = 512;
 constexpr Index kSkinnyRows =
@@ -42,18 +41,18 @@ bool runs_alone(const ThreadPool& pool, const Product& p) {
 
 // How C is cut: into row_parts x panel_parts tiles.
 struct Grid {
-  Index units, panels;  // of kRowUnit rows, of panel_width columns
+  Index slabs, panels;  // of slab_rows rows, of panel_width columns
   Index row_parts, panel_parts;
   Index tiles() const { return row_parts * panel_parts; }
 };
 
 // The grid whose slowest thread has the least to do: time of a tile = outputs + a fixed cost in outputs.
-Grid make_grid(const Product& p, Index width, Index threads) {
+Grid make_grid(const KernelTable& kernels, const Product& p, Index threads) {
   constexpr Index kTileCost = 256;
-  const Index panels = ceil_div(p.n, width);
-  if (p.m < kSkinnyRows) return {1, panels, 1, std::min(panels, threads)};
-  const Index units = ceil_div(p.m, kRowUnit);
-  Grid best{units, panels, ceil_div(p.m, kTileRows), ceil_div(p.n, kTileColumns)};
+  const Index slabs = ceil_div(p.m, kernels.slab_rows), width = kernels.panel_width,
+              panels = ceil_div(p.n, width);
+  if (p.m < kSkinnyRows) return {slabs, panels, 1, std::min(panels, threads)};
+  Grid best{slabs, panels, ceil_div(p.m, kTileRows), ceil_div(p.n, kTileColumns)};
   if (threads == 1) return best;
   const Index least_rows = best.row_parts;
   const Index least_columns = best.panel_parts, most_columns = std::min(panels, least_columns + threads - 1);
@@ -61,54 +60,33 @@ Grid make_grid(const Product& p, Index width, Index threads) {
   for (Index columns = least_columns; columns <= most_columns; ++columns) {
     const Index least_rounds = ceil_div(least_rows * columns, threads);
     for (Index rounds = least_rounds; rounds <= least_rounds + 3; ++rounds) {
-      const Index rows = std::clamp(rounds * threads / columns, least_rows, units);
-      const Index tile = ceil_div(units, rows) * kRowUnit * ceil_div(panels, columns) * width + kTileCost;
+      const Index rows = std::clamp(rounds * threads / columns, least_rows, slabs);
+      const Index tile =
+          ceil_div(slabs, rows) * kernels.slab_rows * ceil_div(panels, columns) * width + kTileCost;
       const Index time = ceil_div(rows * columns, threads) * tile;
       if (best_time == 0 || time < best_time) {
         best_time = time;
-        best = {units, panels, rows, columns};
+        best = {slabs, panels, rows, columns};
       }
     }
   }
   return best;
 }
 
-// The rows [row, row_end) of one tile. Rows of a packed A are counted inside its panels.
-void multiply_rows(const KernelTable& kernels, const GemmArgs& whole, Index row, Index row_end) {
-  const Index width = kernels.panel_width;
-  while (row < row_end) {
-    GemmArgs g = whole;
-    Index end = row_end;
-    if (g.a_panel_stride == 0) {
-      g.a += row * g.a_row_stride;
-    } else {
-      g.a += row / width * g.a_panel_stride + row % width;
-      if (row % width != 0) {  // up to the next panel, which the kernel wants to begin with
-        end = std::min(row_end, round_up(row, width));
-        g.a_panel_stride = 0;
-      }
-    }
-    g.m = end - row;
-    g.c += row * g.c_stride;
-    kernels.gemm(g);
-    row = end;
-  }
-}
-
 void multiply_tile(const KernelTable& kernels, const GemmArgs& whole, const Grid& grid, Index tile) {
   const Index r = tile / grid.panel_parts, q = tile % grid.panel_parts;
-  const Index unit =
-      ceil_div(whole.m, grid.units) <= kRowUnit ? kRowUnit : whole.m;  // one unit may be all rows
-  const Index row = part(grid.units, grid.row_parts, r) * unit;
-  const Index row_end = std::min(whole.m, part(grid.units, grid.row_parts, r + 1) * unit);
+  const Index slab = part(grid.slabs, grid.row_parts, r), row = slab * kernels.slab_rows;
+  const Index row_end = std::min(whole.m, part(grid.slabs, grid.row_parts, r + 1) * kernels.slab_rows);
   const Index panel = part(grid.panels, grid.panel_parts, q), width = kernels.panel_width;
   const Index column_end = std::min(whole.n, part(grid.panels, grid.panel_parts, q + 1) * width);
   GemmArgs g = whole;
+  g.m = row_end - row;
   g.n = column_end - panel * width;
+  g.a += g.a_slab_stride != 0 ? slab * g.a_slab_stride : row * g.a_row_stride;
   g.b += panel * g.b_panel_stride;
-  g.c += panel * width;
+  g.c += row * g.c_stride + panel * width;
   if (g.bias != nullptr) g.bias += panel * width;
-  multiply_rows(kernels, g, row, row_end);
+  kernels.gemm(g);
 }
 
 // Hands out tiles. In each round of tiles every thread that got at least one asks once in vain, so a round
@@ -156,7 +134,8 @@ struct Plan {
 };
 
 Plan make_plan(const KernelTable& kernels, const Product& p, Index b_n_stride) {
-  const Index width = kernels.panel_width, rows = round_up(p.m, width), columns = round_up(p.n, width);
+  const Index width = kernels.panel_width, rows = round_up(p.m, kernels.slab_rows);
+  const Index columns = round_up(p.n, width);
   Plan plan{};
   plan.pack_b = b_n_stride != 1 || (p.m >= kInPlaceRows && p.n * p.k > kInPlaceFloats);
   plan.pack_a = p.a_k_stride != 1 && p.m >= kInPlaceRows && p.m * p.k > kInPlaceFloats;
@@ -221,7 +200,7 @@ void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& 
   if (product.m <= 0 || product.n <= 0) return;
   const bool alone = runs_alone(pool, product);
   const Index threads = alone ? 1 : pool.size();
-  const Grid grid = make_grid(product, kernels.panel_width, threads);
+  const Grid grid = make_grid(kernels, product, threads);
   GemmArgs g = arguments(product);
   g.b = panels;
   g.b_panel_stride = product.k * kernels.panel_width;
@@ -256,10 +235,12 @@ void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product
       if (!alone && chunk > 0) pool.barrier(thread);  // the scratch is free again
       g.a += k0 * g.a_k_stride;
       if (plan.pack_a) {
-        pack_share(kernels, g.a, g.a_k_stride, 1, g.k, g.m, thread, threads, scratch);
+        const Index begin = part(g.k, threads, thread), end = part(g.k, threads, thread + 1);
+        g.a_slab_stride = g.k * kernels.slab_rows;
+        kernels.pack_slabs(g.a + begin * g.a_k_stride, g.a_k_stride, g.m, end - begin,
+                           scratch + begin * kernels.slab_rows, g.a_slab_stride);
         g.a = scratch;
-        g.a_k_stride = width;
-        g.a_panel_stride = g.k * width;
+        g.a_k_stride = kernels.slab_rows;
       }
       g.b = b + k0 * b_k_stride + column * b_n_stride;
       g.b_k_stride = b_k_stride;
@@ -277,7 +258,7 @@ void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product
       if (!alone && packs) pool.barrier(thread);
       Product shape = product;
       shape.n = g.n;
-      const Grid grid = make_grid(shape, width, threads);
+      const Grid grid = make_grid(kernels, shape, threads);
       counter.for_each(thread, grid.tiles(), round_begin,
                        [&](Index tile) { multiply_tile(kernels, g, grid, tile); });
       round_begin += grid.tiles();

@@ -27,7 +27,8 @@ std::vector<float> random_floats(Index count, unsigned seed) {
 
 // x W^T, dout W and dout^T x; B is packed or used in place, and the transposed A may be packed too.
 enum class Form { nt, nn, nn_in_place, tn, tn_in_place, tn_packed };
-constexpr Form kForms[] = {Form::nt, Form::nn, Form::nn_in_place, Form::tn, Form::tn_in_place, Form::tn_packed};
+constexpr Form kForms[] = {Form::nt, Form::nn,          Form::nn_in_place,
+                           Form::tn, Form::tn_in_place, Form::tn_packed};
 
 // One product with operands at odd addresses, odd strides and guards after each row of C. In memory nothing
 // lies after the last element of B, so that reading beyond a row in place is caught by the address sanitizer.
@@ -99,11 +100,12 @@ void run(const KernelTable& table, const Case& t, Operands& o, Index first, Inde
   args.a_k_stride = t.a_k_stride();
   std::vector<float> packed_a;
   if (t.form == Form::tn_packed) {
-    packed_a.assign(static_cast<std::size_t>((args.m + width - 1) / width * width * t.k), kGuard);
-    table.pack_panels(args.a, t.a_k_stride(), 1, t.k, args.m, packed_a.data());
+    const Index rows = table.slab_rows, slab = rows * (t.k + 1);  // a gap between slabs
+    packed_a.assign(static_cast<std::size_t>((args.m + rows - 1) / rows * slab), kGuard);
+    table.pack_slabs(args.a, t.a_k_stride(), args.m, t.k, packed_a.data(), slab);
     args.a = packed_a.data();
-    args.a_k_stride = width;
-    args.a_panel_stride = t.k * width;
+    args.a_k_stride = rows;
+    args.a_slab_stride = slab;
   }
   args.c = o.c.data() + t.offset + first * t.c_stride();
   args.c_stride = t.c_stride();

@@ -29,9 +29,9 @@ struct Vec {
   static void store(float* p, Mask mask, Reg x) { _mm256_maskstore_ps(p, mask, x); }
 };
 
-constexpr int kPanelVectors = 2;
-constexpr int kTileRows = 6;
-constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 1, 1, 1};  // indexed by rows
+constexpr int kPanelVectors = 3;
+constexpr int kTileRows = 4;
+constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 3, 2, 1, 1};  // indexed by rows
 #ifndef KC
 #define KC 256
 #endif
@@ -44,10 +44,10 @@ constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 1, 1, 1};  // indexed 
 #ifndef KAS
 #define KAS 512
 #endif
-constexpr Index kBlockK = KC;                                       // a slab of A: 6 KiB of L1
-constexpr Index kBlockFloats = 128 * 1024 / 4;                       // half of a 256 KiB L2
-constexpr Index kAhead = KA;                                          // rows of B
-constexpr Index kAheadSkinny = KAS;                                  // floats of a panel
+constexpr Index kBlockK = KC;                   // a slab of A: 4 KiB of L1
+constexpr Index kBlockFloats = 128 * 1024 / 4;  // half of a 256 KiB L2
+constexpr Index kAhead = KA;                    // rows of B
+constexpr Index kAheadSkinny = KAS;             // floats of a panel
 
 // out[c * out_stride + r] = in[r * stride + c] for 8 x 8; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.
@@ -86,6 +86,8 @@ void transpose_square(const float* in, Index stride, Index rows, Index columns, 
 void override_avx2_gemm(KernelTable& table) noexcept {
   table.panel_width = kPanel;
   table.pack_panels = pack_panels;
+  table.slab_rows = kTileRows;
+  table.pack_slabs = pack_slabs;
   table.gemm = gemm;
 }
 

@@ -41,10 +41,10 @@ constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 2, 1, 1, 1, 1};  // in
 #ifndef KAS
 #define KAS 512
 #endif
-constexpr Index kBlockK = KC;                                             // a slab of A: 8 KiB of L1
-constexpr Index kBlockFloats = NCF * 1024 / 4;                             // half of a 1 MiB L2
-constexpr Index kAhead = KA;                                                // rows of B
-constexpr Index kAheadSkinny = KAS;                                        // floats of a panel
+constexpr Index kBlockK = KC;                   // a slab of A: 8 KiB of L1
+constexpr Index kBlockFloats = NCF * 1024 / 4;  // half of a 1 MiB L2
+constexpr Index kAhead = KA;                    // rows of B
+constexpr Index kAheadSkinny = KAS;             // floats of a panel
 
 // out[c * out_stride + r] = in[r * stride + c] for 16 x 16; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.
@@ -89,6 +89,8 @@ void transpose_square(const float* in, Index stride, Index rows, Index columns, 
 void override_avx512_gemm(KernelTable& table) noexcept {
   table.panel_width = kPanel;
   table.pack_panels = pack_panels;
+  table.slab_rows = kTileRows;
+  table.pack_slabs = pack_slabs;
   table.gemm = gemm;
 }
 

@@ -28,7 +28,6 @@ constexpr Index max(Index x, Index y) {
 constexpr Index ceil_div(Index x, Index y) {
   return (x + y - 1) / y;
 }
-constexpr Index kPanelSlabs = ceil_div(kPanel, kTileRows);  // of an A that is packed in panels
 // Begin of part i when `total` is spread evenly over `parts`.
 constexpr Index part(Index total, Index parts, Index i) {
   return total * i / parts;
@@ -42,7 +41,7 @@ struct Tile {
   Index b_panel, b_k;
   float* c;
   Index c_stride;
-  const float* bias;  // null unless this is the last block of k
+  const float* bias;    // null unless this is the last block of k
   const float* next_b;  // what comes after this tile, fetched meanwhile
   const float* next_c;
   Index k;
@@ -165,10 +164,11 @@ TileFunction choose(Index rows, bool unit_k, Index panels, Index vectors, bool m
   }
 }
 
-// Rows of A that are needed next: lines are asked for a few at a time, between tiles, so that no slab begins with misses.
+// Rows of A that are needed next: lines are asked for a few at a time, between tiles, so that no slab begins
+// with misses.
 struct Ahead {
   const float* at = nullptr;
-  Index stride = 0;   // from one run of lines to the next
+  Index stride = 0;  // from one run of lines to the next
   Index runs = 0, lines = 0;
   Index line = 0;  // of the current run
 
@@ -195,6 +195,7 @@ struct Slab {
 Ahead ahead_of(const GemmArgs& g, const Slab& s) noexcept {
   if (s.rows == 0 || g.m * s.k <= kNearFloats) return {};
   if (g.a_k_stride == 1) return {s.a, g.a_row_stride, s.rows, ceil_div(s.k, kLineFloats)};
+  if (g.a_slab_stride != 0) return {s.a, 0, 1, ceil_div(s.k * kTileRows, kLineFloats)};
   return {s.a, g.a_k_stride, s.k, 1};
 }
 
@@ -246,23 +247,23 @@ void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end, Ahe
 struct Cuts {
   Index slabs, k_blocks, panels, n_blocks;
   explicit Cuts(const GemmArgs& g) noexcept {
-    slabs = g.a_panel_stride == 0 ? ceil_div(g.m, kTileRows)
-                                  : g.m / kPanel * kPanelSlabs + ceil_div(g.m % kPanel, kTileRows);
+    slabs = ceil_div(g.m, kTileRows);
     panels = ceil_div(g.n, kPanel);
     // With a single slab nothing of B is used twice: one pass over whole panels, as they lie in memory.
     k_blocks = slabs == 1 ? 1 : max(1, ceil_div(g.k, kBlockK));
-    n_blocks = slabs == 1 ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * ceil_div(g.k, k_blocks) + 1)));
+    n_blocks =
+        slabs == 1 ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * ceil_div(g.k, k_blocks) + 1)));
   }
 };
 
-// Slab i of columns k0 .. k1 of A. Rows are spread evenly, over the whole of A or over a panel of it.
-Slab slab_of(const GemmArgs& g, const Cuts& cuts, Index i, Index k0, Index k1) noexcept {
-  const Index panel = g.a_panel_stride == 0 ? 0 : i / kPanelSlabs;
-  const Index first = panel * kPanel, rows = g.a_panel_stride == 0 ? g.m : min(kPanel, g.m - first);
-  const Index slabs = g.a_panel_stride == 0 ? cuts.slabs : ceil_div(rows, kTileRows);
-  const Index begin = part(rows, slabs, i - panel * kPanelSlabs);
-  const float* a = g.a + panel * g.a_panel_stride + begin * g.a_row_stride + k0 * g.a_k_stride;
-  return {a, first + begin, part(rows, slabs, i - panel * kPanelSlabs + 1) - begin, k0, k1 - k0};
+// Slab i of columns k0 .. k1 of A: rows are spread evenly, but packed slabs are full but for the last.
+Slab slab_of(const GemmArgs& g, Index slabs, Index i, Index k0, Index k1) noexcept {
+  if (g.a_slab_stride != 0) {
+    const Index row = i * kTileRows;
+    return {g.a + i * g.a_slab_stride + k0 * kTileRows, row, min(kTileRows, g.m - row), k0, k1 - k0};
+  }
+  const Index row = part(g.m, slabs, i);
+  return {g.a + row * g.a_row_stride + k0 * g.a_k_stride, row, part(g.m, slabs, i + 1) - row, k0, k1 - k0};
 }
 
 void gemm(const GemmArgs& g) noexcept {
@@ -272,9 +273,9 @@ void gemm(const GemmArgs& g) noexcept {
     const Index first = part(cuts.panels, cuts.n_blocks, nb), end = part(cuts.panels, cuts.n_blocks, nb + 1);
     for (Index kb = 0; kb < cuts.k_blocks; ++kb) {
       const Index k0 = part(g.k, cuts.k_blocks, kb), k1 = part(g.k, cuts.k_blocks, kb + 1);
-      Slab slab = slab_of(g, cuts, 0, k0, k1);
+      Slab slab = slab_of(g, cuts.slabs, 0, k0, k1);
       for (Index i = 0; i < cuts.slabs; ++i) {
-        const Slab next = i + 1 < cuts.slabs ? slab_of(g, cuts, i + 1, k0, k1) : Slab{};
+        const Slab next = i + 1 < cuts.slabs ? slab_of(g, cuts.slabs, i + 1, k0, k1) : Slab{};
         multiply_slab(g, slab, first, end, ahead_of(g, next));
         slab = next;
       }
@@ -304,6 +305,29 @@ void pack_columns(const float* b, Index n_stride, Index k, Index columns, float*
       const Index rows = max(0, min(kLanes, columns - v * kLanes));
       transpose_square(b + v * kLanes * n_stride + p, n_stride, rows, min(kLanes, k - p),
                        out + p * kPanel + v * kLanes, kPanel);
+    }
+  }
+}
+
+// 16 rows of k at a time: reads stay in few lines and pages, and each slab is written in runs of 8 lines, since the slabs
+// often lie a multiple of 4 KiB apart and would evict each other from L1.
+void pack_slabs(const float* a, Index k_stride, Index m, Index k, float* slabs, Index slab_stride) noexcept {
+  constexpr Index kRun = 16;
+  for (Index p0 = 0; p0 < k; p0 += kRun) {
+    const Index p1 = min(k, p0 + kRun);
+    for (Index i = 0; i < m; i += kTileRows) {
+      const float* from = a + i;
+      float* out = slabs + i / kTileRows * slab_stride;
+      if (m - i >= kTileRows) {
+        for (Index p = p0; p < p1; ++p) {
+#pragma GCC unroll 8
+          for (Index r = 0; r < kTileRows; ++r) out[p * kTileRows + r] = from[p * k_stride + r];
+        }
+      } else {
+        for (Index p = p0; p < p1; ++p) {
+          for (Index r = 0; r < kTileRows; ++r) out[p * kTileRows + r] = r < m - i ? from[p * k_stride + r] : 0.0F;
+        }
+      }
     }
   }
 }

@@ -9,7 +9,7 @@ namespace smallmind {
 namespace {
 
 constexpr Index kPanel = 8;
-constexpr Index kRows = 4;  // divides kPanel, so that a tile stays in one panel of A
+constexpr Index kTileRows = 4;
 
 Index min(Index x, Index y) {
   return x < y ? x : y;
@@ -25,6 +25,16 @@ void pack_panels(const float* b, Index k_stride, Index n_stride, Index k, Index 
   }
 }
 
+void pack_slabs(const float* a, Index k_stride, Index m, Index k, float* slabs, Index slab_stride) noexcept {
+  for (Index i = 0; i < m; i += kTileRows) {
+    for (Index p = 0; p < k; ++p) {
+      for (Index r = 0; r < kTileRows; ++r) {
+        slabs[i / kTileRows * slab_stride + p * kTileRows + r] = i + r < m ? a[i + r + p * k_stride] : 0.0F;
+      }
+    }
+  }
+}
+
 // Rows i .. i + kCount of panel q.
 template <Index kCount>
 void tile(const GemmArgs& g, Index i, Index q) noexcept {
@@ -35,9 +45,8 @@ void tile(const GemmArgs& g, Index i, Index q) noexcept {
       for (Index c = 0; c < columns; ++c) acc[r][c] = g.c[(i + r) * g.c_stride + j + c];
     }
   }
-  const float* a = g.a_panel_stride == 0
-                       ? g.a + i * g.a_row_stride
-                       : g.a + i / kPanel * g.a_panel_stride + i % kPanel * g.a_row_stride;
+  const float* a =
+      g.a_slab_stride == 0 ? g.a + i * g.a_row_stride : g.a + i / kTileRows * g.a_slab_stride + i % kTileRows;
   const float* b = g.b + q * g.b_panel_stride;
   for (Index p = 0; p < g.k; ++p, a += g.a_k_stride, b += g.b_k_stride) {
     if (columns == kPanel) {
@@ -61,7 +70,7 @@ void gemm(const GemmArgs& g) noexcept {
   const Index panels = (g.n + kPanel - 1) / kPanel;
   for (Index q = 0; q < panels; ++q) {
     Index i = 0;
-    for (; i + kRows <= g.m; i += kRows) tile<kRows>(g, i, q);
+    for (; i + kTileRows <= g.m; i += kTileRows) tile<kTileRows>(g, i, q);
     for (; i < g.m; ++i) tile<1>(g, i, q);
   }
 }
@@ -71,6 +80,8 @@ void gemm(const GemmArgs& g) noexcept {
 void override_scalar_gemm(KernelTable& table) noexcept {
   table.panel_width = kPanel;
   table.pack_panels = pack_panels;
+  table.slab_rows = kTileRows;
+  table.pack_slabs = pack_slabs;
   table.gemm = gemm;
 }
 
