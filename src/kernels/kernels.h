@@ -29,7 +29,8 @@ struct GemmArgs {
   Index c_stride;
   const float* bias;  // (n) added after the chain, or null
   bool accumulate;    // the chain starts from C's value rather than zero
-  // Not 0: A is packed by pack_slabs; row i of slab s is at a[s * a_slab_stride + i + p * slab_rows], strides (1, slab_rows).
+  // Not 0: A is packed by pack_slabs; row i of slab s is at a[s * a_slab_stride + i + p * slab_rows], strides
+  // (1, slab_rows).
   Index a_slab_stride = 0;
 };
 
@@ -81,10 +82,12 @@ struct KernelTable {
   // [panel][k][panel_width]; the last panel is padded with zeros.
   void (*pack_panels)(const float* b, Index k_stride, Index n_stride, Index k, Index n,
                       float* panels) noexcept;
-  // Packs an A(m, k) whose rows are adjacent, element (i, p) at a[i + p * k_stride], into slabs of slab_rows rows, slab s
-  // [k][slab_rows] at slabs[s * slab_stride], slab_stride >= k * slab_rows; the last slab is padded with zeros.
+  // Packs an A(m, k) whose rows are adjacent, element (i, p) at a[i + p * k_stride], into slabs of slab_rows
+  // rows, slab s [k][slab_rows] at slabs[s * slab_stride], slab_stride >= k * slab_rows; the last slab is
+  // padded with zeros.
   Index slab_rows;
-  void (*pack_slabs)(const float* a, Index k_stride, Index m, Index k, float* slabs, Index slab_stride) noexcept;
+  void (*pack_slabs)(const float* a, Index k_stride, Index m, Index k, float* slabs,
+                     Index slab_stride) noexcept;
   void (*gemm)(const GemmArgs& args) noexcept;
 
   // ---- attention (attention.cpp)

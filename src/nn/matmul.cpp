@@ -16,8 +16,11 @@ constexpr Index kTileRows = 256;
 constexpr Index kTileColumns = 512;
 constexpr Index kSkinnyRows =
     16;  // below, the time is that of reading B: each thread reads one range of panels
-constexpr Index kScratchFloats = Index{4} << 20;    // 16 MiB of packed operands: stays in most L3
-constexpr Index kChunkK = 4096;                     // of a chunk of B, as far as k goes
+constexpr Index kScratchFloats = Index{4} << 20;  // 16 MiB of packed operands: stays in most L3
+constexpr Index kChunkSide = 4096;                // of packed chunks, along each axis
+constexpr Index kChunkFloats = Index{512}
+                               << 10;  // of A and B where both are packed: used while they are in L2 and L3
+constexpr Index kLeastChunkK = 384;    // each chunk passes over C once
 constexpr Index kInPlaceFloats = Index{128} << 10;  // half of an L2 is read as fast in place as packed
 constexpr Index kInPlaceRows = 24;  // for fewer rows, copying B costs more than its long strides do
 constexpr Index kPackRows = 64;     // rows packed at once: their pages stay in the first-level TLB
@@ -47,12 +50,12 @@ struct Grid {
 };
 
 // The grid whose slowest thread has the least to do: time of a tile = outputs + a fixed cost in outputs.
-Grid make_grid(const KernelTable& kernels, const Product& p, Index threads) {
+Grid make_grid(const KernelTable& kernels, Index m, Index n, Index threads) {
   constexpr Index kTileCost = 256;
-  const Index slabs = ceil_div(p.m, kernels.slab_rows), width = kernels.panel_width,
-              panels = ceil_div(p.n, width);
-  if (p.m < kSkinnyRows) return {slabs, panels, 1, std::min(panels, threads)};
-  Grid best{slabs, panels, ceil_div(p.m, kTileRows), ceil_div(p.n, kTileColumns)};
+  const Index slabs = ceil_div(m, kernels.slab_rows), width = kernels.panel_width,
+              panels = ceil_div(n, width);
+  if (m < kSkinnyRows) return {slabs, panels, 1, std::min(panels, threads)};
+  Grid best{slabs, panels, ceil_div(m, kTileRows), ceil_div(n, kTileColumns)};
   if (threads == 1) return best;
   const Index least_rows = best.row_parts;
   const Index least_columns = best.panel_parts, most_columns = std::min(panels, least_columns + threads - 1);
@@ -125,35 +128,36 @@ void pack_share(const KernelTable& kernels, const float* b, Index k_stride, Inde
   }
 }
 
-// What is packed and in which chunks, so that the packed operands never exceed kScratchFloats.
+// What is packed, and the chunks of m, n and k in which that happens, so that packed operands stay in the
+// caches.
 struct Plan {
   bool pack_a, pack_b;
-  Index n, k;  // of the largest chunk
-  Index n_chunks, k_chunks;
+  Index m, n, k;  // of the largest chunk
+  Index m_chunks, n_chunks, k_chunks;
   Index a_floats, b_floats;  // of scratch
 };
 
 Plan make_plan(const KernelTable& kernels, const Product& p, Index b_n_stride) {
-  const Index width = kernels.panel_width, rows = round_up(p.m, kernels.slab_rows);
-  const Index columns = round_up(p.n, width);
+  const Index width = kernels.panel_width, slabs = ceil_div(p.m, kernels.slab_rows),
+              panels = ceil_div(p.n, width);
   Plan plan{};
   plan.pack_b = b_n_stride != 1 || (p.m >= kInPlaceRows && p.n * p.k > kInPlaceFloats);
   plan.pack_a = p.a_k_stride != 1 && p.m >= kInPlaceRows && p.m * p.k > kInPlaceFloats;
-  plan.k_chunks = 1;
+  plan.m_chunks = plan.pack_a ? ceil_div(p.m, kChunkSide) : 1;
+  plan.m = plan.pack_a ? ceil_div(slabs, plan.m_chunks) * kernels.slab_rows : p.m;
+  Index most_k = p.k, most_panels = panels;
   if (plan.pack_a) {
-    const Index per_k = rows + (plan.pack_b ? std::min(columns, kScratchFloats / kChunkK) : 0);
-    plan.k_chunks = ceil_div(p.k, std::max<Index>(1, kScratchFloats / per_k));
+    most_panels = kChunkSide / width;
+    most_k = std::max(kLeastChunkK, kChunkFloats / (plan.m + std::min(panels, most_panels) * width));
   } else if (plan.pack_b) {
-    plan.k_chunks = std::max<Index>(1, ceil_div(p.k, kChunkK));
+    most_k = std::clamp<Index>(p.k, 1, kChunkSide);
+    most_panels = std::max<Index>(1, kScratchFloats / (most_k * width));
   }
+  plan.k_chunks = std::max<Index>(1, ceil_div(p.k, std::max<Index>(1, most_k)));
+  plan.n_chunks = std::max<Index>(1, ceil_div(panels, std::max<Index>(1, most_panels)));
   plan.k = ceil_div(p.k, plan.k_chunks);
-  plan.a_floats = plan.pack_a ? rows * plan.k : 0;
-  plan.n_chunks = 1;
-  if (plan.pack_b) {
-    const Index fitting = (kScratchFloats - plan.a_floats) / (width * std::max<Index>(1, plan.k));
-    plan.n_chunks = std::max<Index>(1, ceil_div(columns / width, std::max<Index>(1, fitting)));
-  }
-  plan.n = ceil_div(columns / width, plan.n_chunks) * width;
+  plan.n = ceil_div(panels, plan.n_chunks) * width;
+  plan.a_floats = plan.pack_a ? plan.m * plan.k : 0;
   plan.b_floats = plan.pack_b ? plan.n * plan.k : 0;
   return plan;
 }
@@ -172,6 +176,19 @@ GemmArgs arguments(const Product& p) {
           .c_stride = p.c_stride,
           .bias = p.bias,
           .accumulate = p.accumulate};
+}
+
+// The chunk that begins at the given row, column and k; B is for the caller to set.
+GemmArgs chunk_arguments(const Product& p, const Plan& plan, Index row, Index column, Index k0) {
+  GemmArgs g = arguments(p);
+  g.m = std::min(plan.m, p.m - row);
+  g.n = std::min(plan.n, p.n - column);
+  g.k = std::min(plan.k, p.k - k0);
+  g.a += row * g.a_row_stride + k0 * g.a_k_stride;
+  g.c += row * g.c_stride + column;
+  g.bias = p.bias == nullptr || k0 + g.k < p.k ? nullptr : p.bias + column;
+  g.accumulate = p.accumulate || k0 > 0;
+  return g;
 }
 
 template <class F>
@@ -200,7 +217,7 @@ void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& 
   if (product.m <= 0 || product.n <= 0) return;
   const bool alone = runs_alone(pool, product);
   const Index threads = alone ? 1 : pool.size();
-  const Grid grid = make_grid(kernels, product, threads);
+  const Grid grid = make_grid(kernels, product.m, product.n, threads);
   GemmArgs g = arguments(product);
   g.b = panels;
   g.b_panel_stride = product.k * kernels.panel_width;
@@ -222,18 +239,19 @@ void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product
   const bool alone = runs_alone(pool, product);
   const Index threads = alone ? 1 : pool.size(), width = kernels.panel_width;
   const Plan plan = make_plan(kernels, product, b_n_stride);
-  const bool packs = plan.pack_a || plan.pack_b;
   TileCounter counter(threads);
   run(pool, alone, [&](int thread) {
     Index round_begin = 0;
-    for (Index chunk = 0; chunk < plan.n_chunks * plan.k_chunks; ++chunk) {
-      const Index column = chunk / plan.k_chunks * plan.n, k0 = chunk % plan.k_chunks * plan.k;
-      GemmArgs g = arguments(product);
-      g.n = std::min(plan.n, product.n - column);
-      g.k = std::min(plan.k, product.k - k0);
-      if (g.n <= 0 || g.k < 0) continue;
+    for (Index chunk = 0; chunk < plan.m_chunks * plan.n_chunks * plan.k_chunks; ++chunk) {
+      const Index k0 = chunk % plan.k_chunks * plan.k;
+      const Index column = chunk / plan.k_chunks % plan.n_chunks * plan.n;
+      const Index row = chunk / (plan.k_chunks * plan.n_chunks) * plan.m;
+      GemmArgs g = chunk_arguments(product, plan, row, column, k0);
+      if (g.m <= 0 || g.n <= 0 || g.k < 0) continue;  // sides do not divide evenly into chunks
+      g.b = b + k0 * b_k_stride + column * b_n_stride;
+      g.b_k_stride = b_k_stride;
+      g.b_panel_stride = width;
       if (!alone && chunk > 0) pool.barrier(thread);  // the scratch is free again
-      g.a += k0 * g.a_k_stride;
       if (plan.pack_a) {
         const Index begin = part(g.k, threads, thread), end = part(g.k, threads, thread + 1);
         g.a_slab_stride = g.k * kernels.slab_rows;
@@ -242,9 +260,6 @@ void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product
         g.a = scratch;
         g.a_k_stride = kernels.slab_rows;
       }
-      g.b = b + k0 * b_k_stride + column * b_n_stride;
-      g.b_k_stride = b_k_stride;
-      g.b_panel_stride = width;
       if (plan.pack_b) {
         float* panels = scratch + plan.a_floats;
         pack_share(kernels, g.b, b_k_stride, b_n_stride, g.k, g.n, thread, threads, panels);
@@ -252,13 +267,8 @@ void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product
         g.b_k_stride = width;
         g.b_panel_stride = g.k * width;
       }
-      g.c += column;
-      g.bias = product.bias == nullptr || k0 + g.k < product.k ? nullptr : product.bias + column;
-      g.accumulate = product.accumulate || k0 > 0;
-      if (!alone && packs) pool.barrier(thread);
-      Product shape = product;
-      shape.n = g.n;
-      const Grid grid = make_grid(kernels, shape, threads);
+      if (!alone && (plan.pack_a || plan.pack_b)) pool.barrier(thread);
+      const Grid grid = make_grid(kernels, g.m, g.n, threads);
       counter.for_each(thread, grid.tiles(), round_begin,
                        [&](Index tile) { multiply_tile(kernels, g, grid, tile); });
       round_begin += grid.tiles();

@@ -38,9 +38,8 @@ void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, I
 // B packed by pack_matrix: for weights that do not change.
 void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, const float* panels);
 
-// Floats of scratch that matmul() needs for this shape: it depends on m, n, k and the strides of B alone, and
-// is at most 16 MiB but for products with a side of tens of thousands. 0 where both operands are used in
-// place.
+// Floats of scratch that matmul() needs for this shape: it depends on m, n, k and which strides are 1, and is
+// at most about 16 MiB. 0 where both operands are used in place.
 Index matmul_scratch_floats(const KernelTable& kernels, const Product& product, Index b_k_stride,
                             Index b_n_stride);
 

@@ -172,6 +172,10 @@ TEST(Matmul, ChunksOfALargeB) {
     EXPECT_TRUE(same_bits(out, product->run(two, true, true)));
   }
   deep.check(two, true, true);
+  const Case tall({9000, 50, 60}, Form::dw),
+      broad({30, 5000, 8000}, Form::dw);  // A goes in chunks of rows too
+  tall.check(two, true, true);
+  EXPECT_TRUE(same_bits(broad.run(one, true, true), broad.run(two, true, true)));
 }
 
 TEST(Matmul, EmptyProducts) {

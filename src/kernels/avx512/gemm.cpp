@@ -29,22 +29,10 @@ struct Vec {
 constexpr int kPanelVectors = 3;
 constexpr int kTileRows = 8;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 2, 1, 1, 1, 1};  // indexed by rows
-#ifndef KC
-#define KC 384
-#endif
-#ifndef KA
-#define KA 16
-#endif
-#ifndef NCF
-#define NCF 512
-#endif
-#ifndef KAS
-#define KAS 512
-#endif
-constexpr Index kBlockK = KC;                   // a slab of A: 8 KiB of L1
-constexpr Index kBlockFloats = NCF * 1024 / 4;  // half of a 1 MiB L2
-constexpr Index kAhead = KA;                    // rows of B
-constexpr Index kAheadSkinny = KAS;             // floats of a panel
+constexpr Index kBlockK = 384;                                             // a slab of A takes 12 KiB of L1
+constexpr Index kBlockFloats = 512 * 1024 / 4;                             // of B: half of an L2 of 1 MiB
+constexpr Index kAhead = 16;         // rows of B asked for ahead of use: some 200 cycles, the latency of L3
+constexpr Index kAheadSkinny = 384;  // floats of a panel, likewise where B comes from L3 or memory
 
 // out[c * out_stride + r] = in[r * stride + c] for 16 x 16; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.

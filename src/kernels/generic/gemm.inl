@@ -309,8 +309,8 @@ void pack_columns(const float* b, Index n_stride, Index k, Index columns, float*
   }
 }
 
-// 16 rows of k at a time: reads stay in few lines and pages, and each slab is written in runs of 8 lines, since the slabs
-// often lie a multiple of 4 KiB apart and would evict each other from L1.
+// 16 rows of k at a time: reads stay in few lines and pages, and each slab is written in runs of 8 lines,
+// since the slabs often lie a multiple of 4 KiB apart and would evict each other from L1.
 void pack_slabs(const float* a, Index k_stride, Index m, Index k, float* slabs, Index slab_stride) noexcept {
   constexpr Index kRun = 16;
   for (Index p0 = 0; p0 < k; p0 += kRun) {
@@ -325,7 +325,8 @@ void pack_slabs(const float* a, Index k_stride, Index m, Index k, float* slabs, 
         }
       } else {
         for (Index p = p0; p < p1; ++p) {
-          for (Index r = 0; r < kTileRows; ++r) out[p * kTileRows + r] = r < m - i ? from[p * k_stride + r] : 0.0F;
+          for (Index r = 0; r < kTileRows; ++r)
+            out[p * kTileRows + r] = r < m - i ? from[p * k_stride + r] : 0.0F;
         }
       }
     }
