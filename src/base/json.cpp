@@ -47,8 +47,8 @@ class CountingIterator {
 
 class Builder : public nlohmann::json_sax<json> {
  public:
-  Builder(std::string_view text, std::string_view file, int depth)
-      : position(text.data()), text_(text), file_(file), depth_(depth) {}
+  Builder(std::string_view text, std::string_view file, const JsonLimits& limits)
+      : position(text.data()), text_(text), file_(file), limits_(limits) {}
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
@@ -86,6 +86,9 @@ class Builder : public nlohmann::json_sax<json> {
   std::size_t offset() const { return static_cast<std::size_t>(position - text_.data()); }
 
   json* place(json&& value) {
+    if (++values_ > limits_.values)
+      fail_input("[json] at most {} values expected, more found ({}, byte {})", limits_.values, file_,
+                 offset());
     if (stack_.empty()) {
       root = std::move(value);
       return &root;
@@ -103,8 +106,9 @@ class Builder : public nlohmann::json_sax<json> {
     return true;
   }
   bool open(json value) {
-    if (static_cast<int>(stack_.size()) >= depth_)
-      fail_input("[json] at most {} levels expected, more found ({}, byte {})", depth_, file_, offset());
+    if (static_cast<int>(stack_.size()) >= limits_.depth)
+      fail_input("[json] at most {} levels expected, more found ({}, byte {})", limits_.depth, file_,
+                 offset());
     stack_.push_back(
         place(std::move(value)));  // stable: a container grows only after its last child is closed
     return true;
@@ -116,7 +120,8 @@ class Builder : public nlohmann::json_sax<json> {
 
   std::string_view text_;
   std::string_view file_;
-  int depth_;
+  const JsonLimits& limits_;
+  std::size_t values_ = 0;
   std::vector<json*> stack_;
   json* slot_ = nullptr;
 };
@@ -145,7 +150,7 @@ T require(std::optional<T> value, const char* key, std::string_view file) {
 json parse_json(std::string_view text, std::string_view file, const JsonLimits& limits) {
   if (text.size() > limits.bytes)
     fail_input("[json] at most {} bytes expected, {} found ({})", limits.bytes, text.size(), file);
-  Builder builder(text, file, limits.depth);
+  Builder builder(text, file, limits);
   const CountingIterator begin(text.data(), &builder.position),
       end(text.data() + text.size(), &builder.position);
   json::sax_parse(begin, end, &builder);

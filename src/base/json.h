@@ -1,7 +1,7 @@
-// JSON from files that nobody trusts, on top of nlohmann's parser: bounded size and depth, no duplicate keys
-// (RFC 8259 leaves their meaning open, and two readers of one file must not see two things), numbers the same
-// in every locale. Include <nlohmann/json.hpp> only in the .cpp that touches values: it costs seconds per
-// translation unit.
+// JSON from files that nobody trusts, on top of nlohmann's parser: bounded size, depth and count, no
+// duplicate keys (RFC 8259 leaves their meaning open, and two readers of one file must not see two things),
+// numbers the same in every locale. Include <nlohmann/json.hpp> only in the .cpp that touches values: it
+// costs seconds per translation unit.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ namespace smallmind {
 struct JsonLimits {
   std::size_t bytes = std::size_t{256} << 20;
   int depth = 64;
+  std::size_t values = 16'000'000;  // each takes 16 bytes and more, however short its text
 };
 
 // file names the source in errors: "[json] a value expected, '}' found (config.json, byte 17)". Throws Error

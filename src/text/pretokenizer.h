@@ -5,6 +5,8 @@
 // Face's Split with
 //   behaviour "isolated"). An empty pattern makes the whole text one piece.
 // - `\s` means Unicode's White_Space, as in Hugging Face's engine; PCRE2's own also has U+180E.
+// - What is a letter or a digit is the Unicode version of PCRE2 (14.0 in 10.42); newer scripts count as
+// neither.
 // - Invalid UTF-8 never reaches the engine: each maximal run of invalid bytes is a piece of its own, the
 // valid text before
 //   and after it is matched on its own. So no byte is lost.

@@ -32,6 +32,8 @@ std::unique_ptr<Tokenizer> tokenizer_from_json(std::string_view json,
 // `path` is the file, or a directory that holds a tokenizer.json. Files above 256 MiB are refused. Throws
 // bad_input.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
+
+// Writes the file whole or not at all.
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& file);
 
 }  // namespace smallmind

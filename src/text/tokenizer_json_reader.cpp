@@ -1,11 +1,12 @@
 // Reads tokenizer.json from untrusted bytes: a parse with a limit of depth and of values, then a walk in
 // which every field is checked for its type before it is used. What would change ids and is not supported is
 // refused, never ignored.
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "text/bpe_tokenizer.h"
 #include "text/byte_level.h"
 #include "text/char_tokenizer.h"
@@ -16,23 +17,20 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr uintmax_t kLargestFile = 256u << 20;
-constexpr int kDeepest = 32;
-constexpr size_t kMostValues =
-    6'000'000;  // a vocabulary of a million tokens with its merges; some 400 MiB when parsed
+constexpr JsonLimits kLimits{.bytes = size_t{128} << 20,
+                             .depth = 32,
+                             .values = 6'000'000};  // a million tokens with their merges as pairs
 
 class Reader {
  public:
   explicit Reader(std::string_view where) : where_(where) {}
 
-  std::unique_ptr<Tokenizer> read(std::string_view text) {
-    const Json root = parse(text);
+  std::unique_ptr<Tokenizer> read(const Json& root) {
     const Json& model = field(root, "model", Json::value_t::object);
     read_model_options(model);
     if (const Json* normalizer = optional_field(root, "normalizer")) {
-      const bool empty = normalizer->is_object() && normalizer->value("type", "") == "Sequence" &&
-                         normalizer->value("normalizers", Json::array({1})).empty();
-      if (!empty) refuse("normalizer", "null", *normalizer);
+      const Json nothing = {{"type", "Sequence"}, {"normalizers", Json::array()}};
+      if (*normalizer != nothing) refuse("normalizer", "null", *normalizer);
     }
     const Json& merges = field(model, "merges", Json::value_t::array);
     const Json* pre_tokenizer = optional_field(root, "pre_tokenizer");
@@ -45,19 +43,6 @@ class Reader {
   }
 
  private:
-  Json parse(std::string_view text) {
-    size_t values = 0;
-    const auto limits = [&](int depth, Json::parse_event_t event, Json&) {
-      if (depth > kDeepest)
-        fail_input("[{}] at most {} nested values expected, more found", where_, kDeepest);
-      if (event != Json::parse_event_t::object_end && ++values > kMostValues) {
-        fail_input("[{}] at most {} values expected, more found", where_, kMostValues);
-      }
-      return true;
-    };
-    return Json::parse(text, limits);
-  }
-
   [[noreturn]] void refuse(std::string_view name, std::string_view expected, const Json& found) {
     std::string text = found.dump(-1, ' ', true, Json::error_handler_t::replace);
     if (text.size() > 100) text = text.substr(0, 100) + "...";
@@ -79,15 +64,10 @@ class Reader {
   }
 
   bool flag(const Json& parent, const char* name, bool otherwise) {
-    const Json* value = optional_field(parent, name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_boolean()) refuse(name, "true or false", *value);
-    return value->get<bool>();
+    return find_json_bool(parent, name, where_).value_or(otherwise);
   }
 
-  const std::string& type_of(const Json& object) {
-    return field(object, "type", Json::value_t::string).get_ref<const std::string&>();
-  }
+  std::string type_of(const Json& object) { return json_string(object, "type", where_); }
 
   void read_model_options(const Json& model) {
     const Json* type = optional_field(model, "type");  // files of 2020 lack it
@@ -120,7 +100,7 @@ class Reader {
       refuse("pretokenizers", "Split and a ByteLevel without use_regex", steps);
     }
     const Json& pattern = field(split, "pattern", Json::value_t::object);
-    options_.pattern = field(pattern, "Regex", Json::value_t::string).get<std::string>();
+    options_.pattern = json_string(pattern, "Regex", where_);
     const Json* behavior = optional_field(split, "behavior");
     if (behavior == nullptr || *behavior != "Isolated") refuse("behavior", "Isolated", split);
     if (flag(split, "invert", false)) refuse("invert", "false", true);
@@ -242,34 +222,26 @@ class Reader {
 }  // namespace
 
 std::unique_ptr<Tokenizer> tokenizer_from_json(std::string_view json, std::string_view where) {
-  try {
-    return Reader(where).read(json);
-  } catch (const Json::exception& e) {
-    fail_input("[{}] the JSON of a tokenizer expected, {}", where, e.what());
-  }
+  const Json root = parse_json(json, where, kLimits);
+  return Reader(where).read(root);
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
+  std::filesystem::path file = path;
   std::error_code error;
-  const std::filesystem::path file =
-      std::filesystem::is_directory(path, error) ? path / "tokenizer.json" : path;
-  const uintmax_t size = std::filesystem::file_size(file, error);
-  if (error) fail_input("[{}] a tokenizer.json expected, {}", file.string(), error.message());
-  if (size > kLargestFile)
-    fail_input("[{}] at most {} bytes expected, {} found", file.string(), kLargestFile, size);
-  std::string text(size, '\0');
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream.read(text.data(), static_cast<std::streamsize>(size))) {
-    fail_input("[{}] {} bytes expected, the file cannot be read", file.string(), size);
+  if (std::filesystem::is_directory(path, error)) {
+    file = path / "tokenizer.json";
+    for (const char* name : {"latest/tokenizer.json", "best/tokenizer.json"}) {
+      if (std::filesystem::exists(path / "tokenizer.json", error)) break;
+      if (std::filesystem::exists(path / name, error)) file = path / name;
+    }
   }
-  return tokenizer_from_json(text, file.string());
+  const Json root = read_json_file(file.string(), kLimits);
+  return Reader(file.string()).read(root);
 }
 
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& file) {
-  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-  const std::string text = tokenizer_to_json(tokenizer);
-  stream.write(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!stream.flush()) fail_input("[{}] a writable file expected, writing fails", file.string());
+  write_file_atomically(file, tokenizer_to_json(tokenizer));
 }
 
 }  // namespace smallmind

@@ -11,7 +11,7 @@
 namespace smallmind {
 namespace {
 
-std::string json_string(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   return nlohmann::json(text).dump();
 }
 
@@ -30,7 +30,7 @@ std::string added_tokens(const Vocabulary& vocabulary) {
         "{}\n    {{\"id\": {}, \"content\": {}, \"single_word\": false, \"lstrip\": false, \"rstrip\": "
         "false, "
         "\"normalized\": false, \"special\": {}}}",
-        out.empty() ? "" : ",", id, json_string(vocabulary.bytes(id)),
+        out.empty() ? "" : ",", id, json_quoted(vocabulary.bytes(id)),
         vocabulary.kind(id) == TokenKind::special);
   }
   return out.empty() ? "[]" : "[" + out + "\n  ]";
@@ -50,7 +50,7 @@ std::string pre_tokenizer(const BpeTokenizer* bpe) {
       "{{\"type\": \"Sequence\", \"pretokenizers\": [\n    {{\"type\": \"Split\", \"pattern\": {{\"Regex\": "
       "{}}}, "
       "\"behavior\": \"Isolated\", \"invert\": false}},\n    {}\n  ]}}",
-      json_string(bpe->pattern()), byte_level_json(false));
+      json_quoted(bpe->pattern()), byte_level_json(false));
 }
 
 // Puts the tokenizer's beginning-of-text token in front of a text; absent where it has none or uses its
@@ -58,7 +58,7 @@ std::string pre_tokenizer(const BpeTokenizer* bpe) {
 std::string post_processor(const Tokenizer& tokenizer) {
   const auto bos = tokenizer.bos_id();
   if (!bos || bos == tokenizer.eos_id()) return "null";
-  const std::string name = json_string(tokenizer.token_bytes(*bos));
+  const std::string name = json_quoted(tokenizer.token_bytes(*bos));
   return fmt::format(
       "{{\"type\": \"TemplateProcessing\",\n    \"single\": [{{\"SpecialToken\": {{\"id\": {0}, \"type_id\": "
       "0}}}}, "
@@ -74,7 +74,7 @@ std::string vocab(const Vocabulary& vocabulary, bool byte_level) {
   std::string out = "{";
   for (int32_t id = 0; id < vocabulary.size(); ++id) {
     out += fmt::format("{}\n      {}: {}", id == 0 ? "" : ",",
-                       json_string(file_form(vocabulary, id, byte_level)), id);
+                       json_quoted(file_form(vocabulary, id, byte_level)), id);
   }
   return out + "\n    }";
 }
@@ -85,7 +85,7 @@ std::string merges(const BpeTokenizer* bpe) {
   for (const Merge& m : bpe->merges()) {
     const std::string pair =
         file_form(bpe->vocabulary(), m.left, true) + " " + file_form(bpe->vocabulary(), m.right, true);
-    out += fmt::format("{}\n      {}", out.size() == 1 ? "" : ",", json_string(pair));
+    out += fmt::format("{}\n      {}", out.size() == 1 ? "" : ",", json_quoted(pair));
   }
   return out + "\n    ]";
 }

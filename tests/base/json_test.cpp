@@ -41,6 +41,9 @@ TEST(Json, RefusesDuplicatesDepthSizeAndRubbish) {
   EXPECT_EQ(error_of(nested(65)), "[json] at most 64 levels expected, more found (f.json, byte 65)");
   EXPECT_NE(error_of(std::string(5'000'000, '[')), "no error");
   EXPECT_NE(error_of("[1,2,3]", {.bytes = 6}), "no error");
+  EXPECT_EQ(error_of("[1,2,3]", {.values = 4}), "no error");
+  EXPECT_EQ(error_of("[1,2,3]", {.values = 3}),
+            "[json] at most 3 values expected, more found (f.json, byte 7)");
   for (const char* bad : {"", "{", "[1,]", "{\"a\":}", "nul", "1 2", "\"\xff\"", "1e999", "NaN", "{\"a\" 1}",
                           "\"\\ud800\"", "[1"})
     EXPECT_NE(error_of(bad), "no error") << bad;

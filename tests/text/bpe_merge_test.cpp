@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <map>
 #include <random>
 
@@ -96,17 +96,24 @@ TEST(BpeMergeTest, long_pieces_do_what_the_definition_says) {
   }
 }
 
+// Of this thread: a busy machine must not fail the test.
+double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 TEST(BpeMergeTest, ten_million_equal_characters_take_less_than_five_seconds) {
   for (const std::string_view pattern : {kGpt2Pattern, kLlama3Pattern}) {
     const auto bpe = test::small_bpe(pattern);
     for (const char c : {'a', ' ', '\n', 'z'}) {
       const std::string text(10'000'000, c);
-      const auto start = std::chrono::steady_clock::now();
+      const double start = cpu_seconds();
       const std::vector<int32_t> ids = bpe->encode(text);
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      EXPECT_LT(seconds.count(), 5.0) << "character " << static_cast<int>(c);
+      const double seconds = cpu_seconds() - start;
+      EXPECT_LT(seconds, 5.0) << "character " << static_cast<int>(c);
       EXPECT_EQ(bpe->decode(ids), text);
-      RecordProperty(std::to_string(static_cast<int>(c)), std::to_string(seconds.count()));
+      RecordProperty(std::to_string(static_cast<int>(c)), std::to_string(seconds));
     }
   }
 }
@@ -124,9 +131,9 @@ TEST(BpeMergeTest, merges_that_interrupt_each_other_stay_near_linear) {
   const BpeTokenizer bpe(std::move(vocabulary), {{ab, id_of('c'), abc}, {id_of('a'), id_of('b'), ab}});
   std::string text;
   for (int i = 0; i < 1'000'000; ++i) text += "abc";
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   EXPECT_EQ(bpe.encode(text), std::vector<int32_t>(1'000'000, abc));
-  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 5.0);
+  EXPECT_LT(cpu_seconds() - start, 5.0);
 }
 
 }  // namespace
