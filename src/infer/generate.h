@@ -3,7 +3,7 @@
 // prefill -> (sample -> decode the token to text -> stop? -> forward) until a stop string, the end-of-text
 // token, the most tokens, or a cancellation. Text leaves in whole UTF-8 characters and never holds a part of
 // a stop string. Beyond the context the text goes on from its last context / 2 tokens, which are read again
-// (once per context / 2 tokens, so it costs as much as about one more token each); so a text can be longer
+// (once per context / 2 tokens: each further token costs one prompt token more); so a text can be longer
 // than the context.
 #pragma once
 

@@ -3,8 +3,8 @@
 //
 // Online softmax (Milakov and Gimelshein, arXiv:1805.02867; blocked as in FlashAttention, arXiv:2205.14135).
 // Blocks of keys stand at fixed positions, kBlock each, and for every block
-//   m' = max(m, max_j s_j),  p_j = exp(s_j - m'),  l = l exp(m - m') + sum p,  o = o exp(m - m') + sum_j p_j
-//   v_j,
+//   m' = max(m, max_j s_j),  p_j = exp(s_j - m'),
+//   l = l exp(m - m') + sum_j p_j,  o = o exp(m - m') + sum_j p_j v_j,
 // where the sum over a block is a chain of its own. So a row's bits depend only on its own position and on
 // the keys before it: decoding a row alone and computing it inside a prompt give the same bits. p is exactly
 // 0 where masked. Nothing beyond the panel of the last visible key is read. Queries go in blocks of

@@ -1,9 +1,10 @@
 // The micro-kernel of attention: C(rows, cols) = A(rows, depth) B(depth, cols), all five products of forward
 // and backward.
 //
-// B is seen as panels of 16 columns: column j of row p lies at b[j / 16 * b_panel_stride + p * b_k_stride + j
-// % 16]. Packed keys have b_panel_stride 16 K and b_k_stride 16; a row-major matrix has b_panel_stride 16 and
-// its own stride. A tile keeps kTileRows x kTileVectors accumulators in registers: 6 x 4 + 4 + 1 of 32 in
+// B is seen as panels of 16 columns: column j of row p lies at
+//   b[(j / 16) * b_panel_stride + p * b_k_stride + j % 16].
+// Packed keys have b_panel_stride 16 K and b_k_stride 16; a row-major matrix has b_panel_stride 16 and its
+// own b_k_stride. A tile keeps kTileRows x kTileVectors accumulators in registers: 6 x 4 + 4 + 1 of 32 in
 // AVX-512, 6 x 2 + 2 + 1 of 16 in AVX2; per step of depth 10 (8) loads feed 24 (12) multiply-adds, so the two
 // FMA ports stay the limit. Each output is one chain over ascending depth whatever the tile, so its bits do
 // not depend on how many rows share the call.
