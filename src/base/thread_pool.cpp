@@ -88,7 +88,10 @@ class SignalsBlocked {
 
 ThreadPool::ThreadPool(int threads) : size_(threads), max_spin_ns_(kSpinNs) {
   if (threads < 1) fail_usage("[thread_pool] at least 1 thread expected, {} asked for", threads);
-  if (static_cast<std::size_t>(threads) > process_affinity().size()) max_spin_ns_ = 0;
+  const ThreadLimits limits =
+      thread_limits();  // a spinner beyond the mask or the quota takes the time of a worker
+  const bool beyond_quota = limits.quota_cores != 0 && threads > limits.quota_cores;
+  if (threads > limits.affinity_cpus || beyond_quota) max_spin_ns_ = 0;
   spin_ns_.store(max_spin_ns_, std::memory_order_relaxed);
   slots_ = std::make_unique<Slot[]>(static_cast<std::size_t>(threads));
   workers_.reserve(static_cast<std::size_t>(threads) - 1);

@@ -3,9 +3,10 @@
 // A decode step of a small model is some 40 us long and holds dozens of parallel regions, so the round trip
 // decides: waiting threads spin for up to 50 us (a hot round trip of 2 threads is about 0.3 us, a futex wake
 // 5 to 50 us), then sleep. Spinning stops sooner where it harms: a spinner that finds it was descheduled
-// quarters the pool's budget, and a pool with more threads than CPUs does not spin at all. Nothing in run()
-// or barrier() touches the heap; the function travels as a pointer and a context pointer. What it does not
-// do: queues, futures, work stealing, nested or concurrent run() (both are errors).
+// quarters the pool's budget, and a pool with more threads than CPUs, or than the CPU quota pays for, does
+// not spin at all. Nothing in run() or barrier() touches the heap; the function travels as a pointer and a
+// context pointer. What it does not do: queues, futures, work stealing, nested or concurrent run() (both are
+// errors).
 #pragma once
 
 #include <atomic>

@@ -81,8 +81,8 @@ struct alignas(64) Part {
 
 struct Sample {
   double rate = 0;
-  double seconds = 0;
-  bool good = true;  // nobody took a core from us
+  double cpu_seconds = 0;  // of the busiest thread
+  bool good = true;        // nobody took a core from us
 };
 
 // Runs work(thread) once on all threads; all start together. What it returns, the work done, is summed.
@@ -103,12 +103,12 @@ Sample take_sample(ThreadPool& pool, std::vector<Part>& parts, Work& work) {
     begin = std::min(begin, part.begin);
     end = std::max(end, part.end);
     longest = std::max(longest, part.end - part.begin);
+    sample.cpu_seconds = std::max(sample.cpu_seconds, part.cpu);
     done += part.done;
     sample.good &= part.cpu >= kLeastCpuShare * (part.end - part.begin);
   }
-  sample.seconds = end - begin;
-  sample.rate = done / sample.seconds;
-  sample.good &= longest >= kLeastOverlap * sample.seconds;
+  sample.rate = done / (end - begin);
+  sample.good &= longest >= kLeastOverlap * (end - begin);
   return sample;
 }
 
@@ -119,12 +119,12 @@ MeasuredRate measure_rate(ThreadPool& pool, const RooflineEffort& effort, Work w
   std::vector<Part> parts(static_cast<std::size_t>(pool.size()));
   Index repeats = 1;
   auto once = [&](int thread) { return work(thread, repeats); };
-  for (;;) {  // also warms caches, the page table and the clock
-    const Sample sample = take_sample(pool, parts, once);
-    if (sample.seconds >= effort.sample_seconds / 2) break;
-    repeats =
-        static_cast<Index>(static_cast<double>(repeats) *
-                           std::clamp(effort.sample_seconds / std::max(sample.seconds, 1e-7), 2.0, 100.0));
+  for (;;) {  // also warms caches, the page table and the clock; CPU time, as a neighbour's visit would end
+              // it too soon
+    const double seconds = take_sample(pool, parts, once).cpu_seconds;
+    if (seconds >= effort.sample_seconds / 2) break;
+    const double factor = std::clamp(effort.sample_seconds / std::max(seconds, 1e-7), 2.0, 100.0);
+    repeats = static_cast<Index>(static_cast<double>(repeats) * factor);
   }
   const std::size_t wanted = static_cast<std::size_t>(std::max(1, effort.samples));
   const double deadline = now() + effort.patience * static_cast<double>(wanted) * effort.sample_seconds;
