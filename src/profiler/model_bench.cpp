@@ -8,7 +8,7 @@
 
 #include "infer/packed_weights.h"
 #include "infer/session.h"
-#include "train/optimizer.h"
+#include "train/step.h"
 
 namespace smallmind {
 namespace {
@@ -130,30 +130,21 @@ void bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& op
   }));
 }
 
-void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options,
-                    const Roofline& roofline, std::vector<BenchResult>& results) {
-  const Index context = options.train_context == 0 ? model.config().context : options.train_context;
-  const auto tokens = some_tokens(options.train_batch * context, model.config().vocab);
-  std::vector<Segment> segments;
-  const TokenBatch batch = training_batch(tokens, options.train_batch, segments);
-  const auto forward_backward = [&](Exec& ex) {
-    const Step step(ex);
-    const Tensor loss = model.loss(ex, model.forward(ex, batch, nullptr), tokens);
-    const float one = 1.0f;
-    ex.backward(loss, &one);
-  };
-  Exec dry = Exec::measuring(pool, kernels(), true);
-  forward_backward(dry);
-  Exec ex(pool, kernels(), true, dry.memory());
-  AdamW optimizer(model, {});
+void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options, const Roofline& roofline,
+                    std::vector<BenchResult>& results) {
+  const std::vector<std::int32_t> tokens =
+      some_tokens(options.train_batch * model.config().context, model.config().vocab);
+  TrainSettings settings;
+  settings.batch = options.train_batch;
+  const PassNeeds needs = measure_pass(model, pool, settings.batch, true);
+  TrainingStep step(model, settings, pool, needs);
   // AdamW reads parameter, gradient and both moments and writes three of them back: 28 bytes a parameter.
-  const OpCost cost = dry.cost() + OpCost{0, 28 * static_cast<std::int64_t>(model.values().size())};
-  const auto footprint = static_cast<std::int64_t>(dry.memory().total() + model.values().size_bytes() * 4);
+  const OpCost cost = needs.cost + OpCost{0, 28 * static_cast<std::int64_t>(model.values().size())};
+  const auto footprint = static_cast<std::int64_t>(needs.memory.total() + model.values().size_bytes() * 4);
   const double least = least_seconds(cost, footprint, pool.size(), roofline);
-  BenchResult result = Timing{options}.measure(batch.rows(), least, [&] {
-    optimizer.zero_gradients(pool);
-    forward_backward(ex);
-    optimizer.step(pool, kernels(), 1e-4f);
+  BenchResult result = Timing{options}.measure(static_cast<Index>(tokens.size()), least, [&] {
+    step.gradients(tokens, tokens);
+    step.update(1e-4);
   });
   result.test = "train_step";
   result.mode = "-";
@@ -186,17 +177,14 @@ ModelBenchOptions reference_bench(const std::string& preset_name, const ModelCon
   options.prompt_tokens = std::min<Index>(512, config.context);
   options.decode_tokens = std::min<Index>(128, config.context);
   options.train_batch = 4;
-  options.train_context = std::min<Index>(256, config.context);
   if (preset_name == "tiny" || preset_name == "small") {
     options.prompt_tokens = config.context;
     options.decode_tokens = std::min<Index>(50, config.context);
     options.train_batch = 32;
-    options.train_context = config.context;
   } else if (preset_name == "medium") {
     options.prompt_tokens = 128;
     options.decode_tokens = 100;
     options.train_batch = 16;
-    options.train_context = 128;
   }
   return options;
 }

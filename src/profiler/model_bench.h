@@ -19,7 +19,6 @@ struct ModelBenchOptions {
   Index prompt_tokens = 512;  // of the pp test
   Index decode_tokens = 128;  // of the tg test; at most the context
   Index train_batch = 0;      // windows per training step; 0: no training test
-  Index train_context = 0;    // tokens per window; 0: the model's context
   double seconds = 1.0;       // least time of the repeats of one test
   int least_repeats = 5;
   bool full_recompute = true;

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/heap_counter.h"
+#include "kernels/dispatch.h"
 #include "model/loader.h"
 #include "model/presets.h"
 #include "profiler/model_bench.h"
