@@ -21,16 +21,15 @@ if (positionals.length !== 1 || values.ids === undefined) {
   process.exit(2);
 }
 
-let llamaModule;
+let llama;
 try {
-  llamaModule = await import("node-llama-cpp");
+  const { getLlama, LlamaLogLevel } = await import("node-llama-cpp");
+  llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 1 });
 } catch (error) {
   console.error(`skipped: node-llama-cpp cannot be loaded (${error.message})`);
   process.exit(77);
 }
 
-const { getLlama, LlamaLogLevel } = llamaModule;
-const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 1 });
 const model = await llama.loadModel({ modelPath: positionals[0], gpuLayers: 0 });
 const ids = values.ids.split(",").map(Number);
 const count = Number(values.tokens);

@@ -91,13 +91,13 @@ nlohmann::ordered_json config_json(const ModelConfig& c) {
           {"kv_heads", c.kv_heads},
           {"head_width", c.head_width},
           {"ffn", c.ffn},
-          {"norm_eps", c.norm_eps},
-          {"rope_theta", c.rope_theta},
+          {"norm_eps", shortest_decimal(c.norm_eps)},
+          {"rope_theta", shortest_decimal(c.rope_theta)},
           {"tied", c.tied},
           {"attention_bias", c.attention_bias},
           {"mlp_bias", c.mlp_bias},
           {"activation", activation_name(c.activation)},
-          {"dropout", c.dropout},
+          {"dropout", shortest_decimal(c.dropout)},
           {"bos", c.bos},
           {"eos", c.eos}};
 }

@@ -134,11 +134,6 @@ void read_rope_parameters(const Json& object, std::string_view where, ModelConfi
   config.rope_theta = rope.real("rope_theta", config.rope_theta);
 }
 
-// The shortest decimal that reads back as the same float; JSON would print 1e-5f as 9.999999747378752e-06.
-double shortest(float value) {
-  return std::stod(fmt::format("{}", value));
-}
-
 void set_token(nlohmann::ordered_json& object, const char* name, std::int32_t id) {
   if (id >= 0) {
     object[name] = id;
@@ -157,11 +152,11 @@ nlohmann::ordered_json gpt2_json(const ModelConfig& c) {
           {"n_layer", c.layers},
           {"n_head", c.heads},
           {"n_inner", c.ffn},
-          {"layer_norm_epsilon", shortest(c.norm_eps)},
+          {"layer_norm_epsilon", shortest_decimal(c.norm_eps)},
           {"activation_function", c.activation == Activation::gelu_erf ? "gelu" : "gelu_new"},
-          {"embd_pdrop", shortest(c.dropout)},
-          {"attn_pdrop", shortest(c.dropout)},
-          {"resid_pdrop", shortest(c.dropout)},
+          {"embd_pdrop", shortest_decimal(c.dropout)},
+          {"attn_pdrop", shortest_decimal(c.dropout)},
+          {"resid_pdrop", shortest_decimal(c.dropout)},
           {"scale_attn_weights", true}};
 }
 
@@ -177,11 +172,11 @@ nlohmann::ordered_json llama_json(const ModelConfig& c) {
           {"num_key_value_heads", c.kv_heads},
           {"head_dim", c.head_width},
           {"hidden_act", "silu"},
-          {"rms_norm_eps", shortest(c.norm_eps)},
-          {"rope_theta", shortest(c.rope_theta)},
+          {"rms_norm_eps", shortest_decimal(c.norm_eps)},
+          {"rope_theta", shortest_decimal(c.rope_theta)},
           {"attention_bias", c.attention_bias},
           {"mlp_bias", c.mlp_bias},
-          {"attention_dropout", shortest(c.dropout)}};
+          {"attention_dropout", shortest_decimal(c.dropout)}};
 }
 
 ModelConfig config_of(const Json& object, std::string_view where) {
@@ -199,6 +194,10 @@ ModelConfig config_of(const Json& object, std::string_view where) {
 }
 
 }  // namespace
+
+double shortest_decimal(float value) {
+  return std::stod(fmt::format("{}", value));
+}
 
 ModelConfig parse_hf_config(std::string_view json, std::string_view where) {
   return config_of(parse_json(json, where), where);
@@ -225,9 +224,9 @@ std::string generation_config_json(const ModelConfig& config, const GenerationDe
   set_token(object, "bos_token_id", config.bos);
   set_token(object, "eos_token_id", config.eos);
   object["do_sample"] = defaults.sample;
-  object["temperature"] = shortest(defaults.temperature);
+  object["temperature"] = shortest_decimal(defaults.temperature);
   object["top_k"] = defaults.top_k;
-  object["top_p"] = shortest(defaults.top_p);
+  object["top_p"] = shortest_decimal(defaults.top_p);
   object["max_length"] = config.context;
   return object.dump(2) + "\n";
 }

@@ -32,6 +32,10 @@ ModelConfig read_hf_config(const std::filesystem::path& directory);
 // the config is not valid. Parsing it gives the same config back.
 std::string hf_config_json(const ModelConfig& config);
 
+// The number with the fewest digits that reads back as the same float: 1e-05, where (double)1e-5f would be
+// written as 9.999999747378752e-06.
+double shortest_decimal(float value);
+
 // The text of generation_config.json.
 std::string generation_config_json(const ModelConfig& config, const GenerationDefaults& defaults);
 
