@@ -30,14 +30,14 @@ struct LoadModelOptions {
 
 struct GenerationOptions {
   std::int64_t max_tokens = 256;
-  float temperature = 1.0f;         // 0: the most probable token, always
-  int top_k = 0;                    // keep the k most probable tokens; 0: all
-  float top_p = 1.0f;               // keep the fewest tokens whose probabilities sum to at least p; 1: all
-  float min_p = 0.0f;               // keep tokens of at least p times the largest probability; 0: all
-  float repetition_penalty = 1.0f;  // of tokens in prompt or output (Keskar et al. 2019); 1: none
-  float presence_penalty = 0.0f;    // subtracted once from the logit of a token in the output
-  float frequency_penalty = 0.0f;   // subtracted for each time that a token is in the output
-  std::uint64_t seed = 0;           // the same seed gives the same bytes with any number of threads
+  float temperature = 1.0f;          // 0: the most probable token, always
+  int top_k = 0;                     // keep the k most probable tokens; 0: all
+  float top_p = 1.0f;                // keep the fewest tokens whose probabilities sum to at least p; 1: all
+  float min_p = 0.0f;                // keep tokens of at least p times the largest probability; 0: all
+  float repetition_penalty = 1.0f;   // of tokens in prompt or output (Keskar et al. 2019); 1: none
+  float presence_penalty = 0.0f;     // subtracted once from the logit of a token in the output
+  float frequency_penalty = 0.0f;    // subtracted for each time that a token is in the output
+  std::uint64_t seed = 0;            // the same seed gives the same bytes with any number of threads
   std::vector<std::string> stops{};  // end the text; not part of it
 };
 

@@ -130,8 +130,8 @@ void bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& op
   }));
 }
 
-void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options, const Roofline& roofline,
-                    std::vector<BenchResult>& results) {
+void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options,
+                    const Roofline& roofline, std::vector<BenchResult>& results) {
   const std::vector<std::int32_t> tokens =
       some_tokens(options.train_batch * model.config().context, model.config().vocab);
   TrainSettings settings;
