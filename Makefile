@@ -41,7 +41,7 @@ demo: build  ## Train a small model on data/stories.txt for a minute and let it 
 
 rivals:  ## Install what the benchmarks compare with
 	@$(PACKAGES) tools/packages/rivals.txt
-	cd bench/baselines && npm ci --omit=optional --ignore-scripts --no-audit --no-fund
+	cd bench/baselines && npm install
 
 tidy:  ## Run clang-tidy over src/
 	@$(PACKAGES) tools/packages/build.txt tools/packages/test.txt

@@ -59,7 +59,7 @@ def main():
     if args.ids:
         ids = [int(i) for i in args.ids.split(",")]
     else:
-        ids = json.loads(run([args.program, "tokenize", args.model, "--text", args.text, "--json"]))["ids"]
+        ids = json.loads(run([args.program, "tokenize", args.model, args.text, "--json"]))["ids"]
     with tempfile.TemporaryDirectory() as folder:
         gguf = os.path.join(folder, "model.gguf")
         run([args.program, "export", args.model, gguf, "--type", args.type])

@@ -5,7 +5,7 @@
 //
 // Without --tokenizer: byte-level BPE with GPT-2's pattern, with Llama 3's, and the char tokenizer (whose strings hold only
 // characters of its corpus: theirs drops others, ours refuses them). Exit status 1 at a difference; 77, with a line on stderr,
-// where the package is not installed: npm ci --omit=optional --ignore-scripts
+// where the package is not installed: npm install
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

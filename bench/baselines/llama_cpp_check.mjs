@@ -5,7 +5,7 @@
 // Output: {"greedy": [ids], "margins": [logit of the best minus logit of the second, per step], "text_ids": [ids]}.
 // A margin comes from llama.cpp's probabilities: ln(p1 / p2) is the difference of the logits. text_ids are llama.cpp's
 // ids of --text, without bos and eos. One thread, CPU only. Exit status 77, with a line on stderr, where the
-// packages are not installed: npm ci --omit=optional --ignore-scripts
+// packages are not installed: npm install
 import { parseArgs } from "node:util";
 
 const { positionals, values } = parseArgs({
