@@ -29,6 +29,7 @@ class RunDirectory {
   RunDirectory& operator=(const RunDirectory&) = delete;
 
   const std::filesystem::path& path() const noexcept { return path_; }
+  const FileSystem& file_system() const noexcept { return fs_; }
   std::filesystem::path log_path() const { return path_ / "log.jsonl"; }
   std::filesystem::path checkpoint_path(std::int64_t step) const;
 

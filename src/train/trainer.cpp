@@ -167,7 +167,8 @@ bool Trainer::save(bool last) {
     state.best_val_loss = *state.val_loss;
   }
   try {
-    write_checkpoint(run_.checkpoint_path(state.step), model_, step_.optimizer(), tokenizer_, state);
+    write_checkpoint(run_.checkpoint_path(state.step), model_, step_.optimizer(), tokenizer_, state,
+                     run_.file_system());
     run_.publish(state.step, best);
     run_.prune(rhythm_.keep);
   } catch (const Error& e) {
