@@ -31,9 +31,10 @@ void add_model_options(CLI::App& command, TrainOptions& o) {
       ->group(group);
   command.add_option("--context", o.context, "Tokens that the model sees at once (default 64)")->group(group);
   command.add_option("--dropout", o.dropout, "Probability of dropout (default 0)")->group(group);
-  CLI::Option* tied =
-      command.add_flag("--tied", o.tied, "The head is the token embedding (default)")->group(group);
-  command.add_flag("--untied", o.untied, "The head has weights of its own")->group(group)->excludes(tied);
+  CLI::Option* tied = command.add_flag("--tied", o.tied, "The head is the token embedding")->group(group);
+  command.add_flag("--untied", o.untied, "The head has weights of its own (default, but for presets)")
+      ->group(group)
+      ->excludes(tied);
 }
 
 void add_data_options(CLI::App& command, TrainOptions& o) {
@@ -125,6 +126,7 @@ ModelConfig default_model() {
   config.head_width = 32;
   config.ffn = 512;
   config.context = 64;
+  config.tied = false;
   return config;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "tests/base/temp_folder.h"
 #include "text/char_tokenizer.h"
 
@@ -24,6 +25,12 @@ class Tokens : public testing::Test {
     file.read(0, ids);
     return ids;
   }
+  void SetUp() override {
+    static const LogSink kSilent{[](void*, LogLevel, std::string_view) noexcept {}, nullptr, LogLevel::error};
+    former_ = set_log_sink(&kSilent);
+  }
+  void TearDown() override { set_log_sink(former_); }
+  const LogSink* former_ = nullptr;
   std::unique_ptr<CharTokenizer> abc = CharTokenizer::from_text("abcdefghij");
   TempFolder folder;
 };
