@@ -8,6 +8,7 @@
 
 #include "infer/packed_weights.h"
 #include "infer/session.h"
+#include "machine/roofline.h"
 #include "train/step.h"
 
 namespace smallmind {
@@ -50,19 +51,43 @@ OpCost forward_cost(const Model& model, ThreadPool& pool, Index rows, Index posi
   return ex.cost() + product_cost(1, model.config().vocab, model.config().width);
 }
 
-// What the roofline allows at best: seconds for this work with the weights and the cache as the footprint.
-double least_seconds(OpCost cost, std::int64_t footprint, int threads, const Roofline& roofline) {
-  const double compute = static_cast<double>(cost.flops) / (roofline.fma_gflops(threads) * 1e9);
-  const double memory = static_cast<double>(cost.bytes) / (roofline.read_gbps(footprint, threads) * 1e9);
-  return std::max(compute, memory);
-}
+// The machine's limits for one footprint, sampled right before and right after the work that is held against
+// them: on a shared machine a roof from another minute is another machine's.
+class Roof {
+ public:
+  Roof(ThreadPool& pool, std::int64_t footprint) : pool_(pool), footprint_(footprint) { sample(); }
+
+  void sample() {
+    constexpr RooflineEffort kShort{.samples = 7, .sample_seconds = 0.001};
+    flops_.push_back(measure_fma(pool_, kernels(), kShort).value * 1e9);
+    bytes_.push_back(measure_bandwidth(pool_, kernels(), Stream::read, footprint_, kShort).value * 1e9);
+  }
+
+  // Seconds that the work needs at the least.
+  double least_seconds(OpCost cost) const {
+    return std::max(static_cast<double>(cost.flops) / mean(flops_),
+                    static_cast<double>(cost.bytes) / mean(bytes_));
+  }
+
+ private:
+  static double mean(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  }
+
+  ThreadPool& pool_;
+  std::int64_t footprint_;
+  std::vector<double> flops_, bytes_;
+};
 
 struct Timing {
   const ModelBenchOptions& options;
+  ThreadPool& pool;
 
-  // Repeats `pass`, which handles `tokens` tokens.
-  BenchResult measure(Index tokens, double least, const std::function<void()>& pass) const {
+  // Repeats `pass`, which handles `tokens` tokens in passes of these costs.
+  BenchResult measure(Index tokens, std::span<const OpCost> costs, std::int64_t footprint,
+                      const std::function<void()>& pass) const {
     BenchResult result;
+    Roof roof(pool, footprint);
     const auto cold = Clock::now();
     pass();
     result.cold_tokens_per_second = static_cast<double>(tokens) / seconds_since(cold);
@@ -82,16 +107,19 @@ struct Timing {
     result.repeats = static_cast<int>(rates.size());
     result.tokens_per_second = median(rates);
     result.spread = relative_deviation(rates);
+    roof.sample();
+    double least = 0;
+    for (const OpCost& cost : costs) least += roof.least_seconds(cost);
     result.roofline_share = least * result.tokens_per_second / static_cast<double>(tokens);
     return result;
   }
 };
 
 void bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& options,
-                     const Roofline& roofline, std::vector<BenchResult>& results) {
+                     std::vector<BenchResult>& results) {
   const PackedWeights packed(model, pool);
   Session session(model, pool, {.batch_rows = options.prompt_tokens});
-  const Timing timing{options};
+  const Timing timing{options, pool};
   const int threads = pool.size();
   const std::int64_t footprint = static_cast<std::int64_t>(packed.bytes());
   const auto prompt = some_tokens(options.prompt_tokens, model.config().vocab);
@@ -103,26 +131,25 @@ void bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& op
     result.threads = threads;
     results.push_back(std::move(result));
   };
-  const double prompt_least =
-      least_seconds(forward_cost(model, pool, options.prompt_tokens, 0), footprint, threads, roofline);
+  const OpCost prompt_cost = forward_cost(model, pool, options.prompt_tokens, 0);
   add(fmt::format("pp{}", options.prompt_tokens), "kv_cache",
-      timing.measure(options.prompt_tokens, prompt_least, [&] {
+      timing.measure(options.prompt_tokens, {&prompt_cost, 1}, footprint, [&] {
         session.reset();
         session.prefill(prompt);
       }));
 
-  double decode_least = 0, recompute_least = 0;
+  std::vector<OpCost> decode_costs, recompute_costs;
   for (Index i = 0; i < options.decode_tokens; ++i) {
-    decode_least += least_seconds(forward_cost(model, pool, 1, i), footprint, threads, roofline);
-    recompute_least += least_seconds(forward_cost(model, pool, i + 1, 0), footprint, threads, roofline);
+    decode_costs.push_back(forward_cost(model, pool, 1, i));
+    recompute_costs.push_back(forward_cost(model, pool, i + 1, 0));
   }
   const std::string decode = fmt::format("tg{}", options.decode_tokens);
-  add(decode, "kv_cache", timing.measure(options.decode_tokens, decode_least, [&] {
+  add(decode, "kv_cache", timing.measure(options.decode_tokens, decode_costs, footprint, [&] {
     session.reset();
     for (const std::int32_t token : text) session.decode(token);
   }));
   if (!options.full_recompute) return;
-  add(decode, "full_recompute", timing.measure(options.decode_tokens, recompute_least, [&] {
+  add(decode, "full_recompute", timing.measure(options.decode_tokens, recompute_costs, footprint, [&] {
     for (std::size_t n = 1; n <= text.size(); ++n) {
       session.reset();
       session.prefill(std::span(text).first(n));
@@ -131,7 +158,7 @@ void bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& op
 }
 
 void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options,
-                    const Roofline& roofline, std::vector<BenchResult>& results) {
+                    std::vector<BenchResult>& results) {
   const std::vector<std::int32_t> tokens =
       some_tokens(options.train_batch * model.config().context, model.config().vocab);
   TrainSettings settings;
@@ -141,11 +168,11 @@ void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& opt
   // AdamW reads parameter, gradient and both moments and writes three of them back: 28 bytes a parameter.
   const OpCost cost = needs.cost + OpCost{0, 28 * static_cast<std::int64_t>(model.values().size())};
   const auto footprint = static_cast<std::int64_t>(needs.memory.total() + model.values().size_bytes() * 4);
-  const double least = least_seconds(cost, footprint, pool.size(), roofline);
-  BenchResult result = Timing{options}.measure(static_cast<Index>(tokens.size()), least, [&] {
-    step.gradients(tokens, tokens);
-    step.update(1e-4);
-  });
+  BenchResult result =
+      Timing{options, pool}.measure(static_cast<Index>(tokens.size()), {&cost, 1}, footprint, [&] {
+        step.gradients(tokens, tokens);
+        step.update(1e-4);
+      });
   result.test = "train_step";
   result.mode = "-";
   result.threads = pool.size();
@@ -163,11 +190,10 @@ std::vector<BenchResult> run_model_bench(Model& model, int threads, const ModelB
   std::vector<int> counts = {1};
   if (threads > 1) counts.push_back(threads);
   std::vector<BenchResult> results;
-  const Roofline roofline = machine_roofline(threads);
   for (const int count : counts) {
     ThreadPool pool(count);
-    bench_inference(model, pool, options, roofline, results);
-    if (options.train_batch > 0) bench_training(model, pool, options, roofline, results);
+    bench_inference(model, pool, options, results);
+    if (options.train_batch > 0) bench_training(model, pool, options, results);
   }
   return results;
 }

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "machine/roofline.h"
 #include "model/model.h"
 
 namespace smallmind {
