@@ -2,9 +2,9 @@
 
     /usr/bin/python3 tools/check_against_torch.py RUN [--smallmind build/release/smallmind] [--json]
 
-Reads RUN/best (or RUN itself) with struct and json alone: config.json and model.safetensors. Random ids are written to
-a file [[id, ...], ...]; `smallmind inspect RUN --logits IDS --out FILE` writes the logits of all rows of all sequences
-as raw little-endian float32 (sum of lengths x V). PyTorch computes in float64. Exit status 1 where any logit differs by
+Reads RUN/best (or RUN itself) with struct and json alone: config.json and model.safetensors. For
+sequences of random ids `smallmind inspect RUN --logits IDS.json --out FILE` writes the logits of all positions as raw
+little-endian float32 (length x V). PyTorch computes in float64. Exit status 1 where any logit differs by
 more than 1e-5 x max(1, the largest |logit|).
 """
 import argparse
@@ -17,6 +17,16 @@ import sys
 import tempfile
 
 LIMIT = 1e-5
+
+
+def our_logits(program, run, sequence):
+    with tempfile.TemporaryDirectory() as folder:
+        ids, out = os.path.join(folder, "ids.json"), os.path.join(folder, "logits.f32")
+        with open(ids, "w") as file:
+            json.dump(sequence, file)
+        subprocess.run([program, "inspect", run, "--logits", ids, "--out", out], check=True, stdout=subprocess.DEVNULL)
+        with open(out, "rb") as file:
+            return file.read()
 
 
 def main():
@@ -43,14 +53,7 @@ def main():
     draw = random.Random(options.seed)
     sequences = [[draw.randrange(config["vocab_size"]) for _ in range(length)]
                  for length in (1, min(7, context), min(33, context), min(256, context))]
-    with tempfile.TemporaryDirectory() as folder:
-        ids, out = os.path.join(folder, "ids.json"), os.path.join(folder, "logits.f32")
-        with open(ids, "w") as file:
-            json.dump(sequences, file)
-        subprocess.run([options.smallmind, "inspect", options.run, "--logits", ids, "--out", out], check=True,
-                       stdout=subprocess.DEVNULL)
-        with open(out, "rb") as file:
-            raw = file.read()
+    raw = b"".join(our_logits(options.smallmind, options.run, sequence) for sequence in sequences)
     ours = torch.tensor(struct.unpack(f"<{len(raw) // 4}f", raw), dtype=torch.float64).view(-1, config["vocab_size"])
     with torch.no_grad():
         theirs = torch.cat([reference.logits(weights, config, torch.tensor([s]))[0] for s in sequences])

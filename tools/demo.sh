@@ -5,7 +5,7 @@ smallmind=${1:?usage: demo.sh PROGRAM}
 cd "$(dirname "$0")/.."
 
 "$smallmind" train data/stories.txt --tokenizer bpe --vocab-size 1024 --arch gpt2 --layers 4 --heads 4 --width 128 \
-  --context 64 --batch 16 --steps 1500 --lr 3e-3 --warmup 50 --eval-every 250 --save-every 0 --profile --force \
+  --context 64 --batch 16 --steps 2000 --lr 3e-3 --warmup 50 --eval-every 250 --save-every 0 --profile --force \
   --out run-demo
 
 echo

@@ -69,7 +69,7 @@ class Ours:
                                                 "--out", out], capture_output=True, text=True)
         if result.returncode:
             sys.exit(f"smallmind train failed:\n{result.stderr}")
-        return json.loads(result.stdout.strip().splitlines()[-1])["tokens_per_second"]
+        return json.loads(result.stdout)["tokens_per_second"]
 
     def config(self):
         return os.path.join(self.folder, "run1", "best", "config.json")
