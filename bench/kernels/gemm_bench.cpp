@@ -155,26 +155,6 @@ void run_groups(const std::string& group, Bench& bench) {
     bench.run(Form::packed, 64, 3072, 768);
     bench.run(Form::packed, 64, 768, 3072);
   }
-  if (group == "tune") {
-    bench.run(Form::packed, 128, 128, 128);
-    bench.run(Form::packed, 512, 512, 512);
-    bench.run(Form::packed, 1024, 1024, 1024);
-    bench.run(Form::packed, 64, 3072, 768);
-    bench.run(Form::forward, 2048, 768, 768);
-    bench.run(Form::dw, 768, 768, 2048);
-    bench.run(Form::packed, 2048, 2048, 2048);
-  }
-  if (group == "dw") {
-    bench.run(Form::dw, 768, 768, 2048);
-    bench.run(Form::packed, 768, 768, 2048);
-    bench.run(Form::dx, 768, 768, 2048);
-    bench.run(Form::dw, 2304, 768, 2048);
-    bench.run(Form::dw, 768, 768, 768);
-    bench.run(Form::packed, 768, 768, 768);
-    bench.run(Form::dw, 384, 128, 2048);
-    bench.run(Form::packed, 384, 128, 2048);
-    bench.run(Form::dw, 128, 128, 2048);
-  }
   if (all || group == "train") {
     for (const Index tokens : {768, 2048}) {
       for (const Index d : {128, 256, 384, 768}) {

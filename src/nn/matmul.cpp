@@ -148,7 +148,8 @@ Plan make_plan(const KernelTable& kernels, const Product& p, Index b_n_stride) {
   Index most_k = p.k, most_panels = panels;
   if (plan.pack_a) {
     most_panels = kChunkSide / width;
-    most_k = std::max(kLeastChunkK, kChunkFloats / (plan.m + std::min(panels, most_panels) * width));
+    const Index per_k = plan.m + std::min(panels, most_panels) * width;
+    most_k = std::max(kLeastChunkK, kChunkFloats / per_k);
   } else if (plan.pack_b) {
     most_k = std::clamp<Index>(p.k, 1, kChunkSide);
     most_panels = std::max<Index>(1, kScratchFloats / (most_k * width));

@@ -291,6 +291,7 @@ void pack_rows(const float* b, Index k_stride, Index k, Index columns, float* ou
 #pragma GCC unroll 8
     for (Index v = 0; v < kPanelVectors; ++v) {
       const float* from = b + p * k_stride + v * kLanes;
+      __builtin_prefetch(from + kPanel, 0, 2);
       Vec::store(out + p * kPanel + v * kLanes,
                  columns == kPanel ? Vec::load(from) : Vec::load(from, masks[v]));
     }
