@@ -14,18 +14,25 @@ namespace {
 
 constexpr Index kTileRows = 256;
 constexpr Index kTileColumns = 512;
-constexpr Index kSkinnyRows =
-    16;  // below, the time is that of reading B: each thread reads one range of panels
-constexpr Index kScratchFloats = Index{4} << 20;  // 16 MiB of packed operands: stays in most L3
-constexpr Index kChunkSide = 4096;                // of packed chunks, along each axis
-constexpr Index kChunkFloats = Index{512}
-                               << 10;  // of A and B where both are packed: used while they are in L2 and L3
-constexpr Index kLeastChunkK = 384;    // each chunk passes over C once
-constexpr Index kInPlaceFloats = Index{128} << 10;  // half of an L2 is read as fast in place as packed
-constexpr Index kInPlaceRows = 24;  // for fewer rows, copying B costs more than its long strides do
-constexpr Index kPackRows = 64;     // rows packed at once: their pages stay in the first-level TLB
-constexpr Index kAloneFloats = Index{32} << 10;  // B read in about 1 us: no gain from a second thread
-constexpr Index kAloneSteps = Index{64} << 10;   // multiply-adds, about 0.5 us
+// Below so many rows the time is that of reading B: each thread reads one range of panels.
+constexpr Index kSkinnyRows = 16;
+// B packed alone goes in chunks of 16 MiB, which most L3 hold.
+constexpr Index kScratchFloats = Index{4} << 20;
+// A and B packed together go in chunks of 2 MiB, used while they are in L2 and L3, but of no fewer k than
+// 384, because each chunk passes over C once.
+constexpr Index kPairFloats = Index{512} << 10;
+constexpr Index kLeastChunkK = 384;
+// Of a chunk, along each axis.
+constexpr Index kChunkSide = 4096;
+// An operand of half an L2 is read as fast in place as packed; and for fewer than 24 rows, copying B costs
+// more than its long strides do.
+constexpr Index kInPlaceFloats = Index{128} << 10;
+constexpr Index kInPlaceRows = 24;
+// Rows packed at once: their pages stay in the first-level TLB.
+constexpr Index kPackRows = 64;
+// Up to about 1 us of reading and 0.5 us of arithmetic a second thread gains nothing.
+constexpr Index kAloneFloats = Index{32} << 10;
+constexpr Index kAloneSteps = Index{64} << 10;
 
 Index ceil_div(Index x, Index y) {
   return (x + y - 1) / y;
@@ -149,7 +156,7 @@ Plan make_plan(const KernelTable& kernels, const Product& p, Index b_n_stride) {
   if (plan.pack_a) {
     most_panels = kChunkSide / width;
     const Index per_k = plan.m + std::min(panels, most_panels) * width;
-    most_k = std::max(kLeastChunkK, kChunkFloats / per_k);
+    most_k = std::max(kLeastChunkK, kPairFloats / per_k);
   } else if (plan.pack_b) {
     most_k = std::clamp<Index>(p.k, 1, kChunkSide);
     most_panels = std::max<Index>(1, kScratchFloats / (most_k * width));

@@ -1,8 +1,8 @@
 // The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] over the vectors of one instruction set.
 //
 // The including file defines, in the same anonymous namespace and before this text: struct Vec (vectors and
-// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, kAhead,
-// kAheadSkinny and transpose_square().
+// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, kAhead, kAheadSkinny and
+// transpose_square().
 //
 // Order of the loops: a block of B, kBlockK x (some panels), stays in L2; a slab of kTileRows rows of A stays
 // in L1 and passes over all panels of the block; the tile of C stays in registers for the whole block. Every
