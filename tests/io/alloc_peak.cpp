@@ -11,12 +11,29 @@ std::atomic<std::size_t> largest_request{0};
 
 }  // namespace
 
-void* operator new(std::size_t size) {
-  if (size > largest_request.load(std::memory_order_relaxed))
+// All forms of new must be replaced together: the sanitizers match each with its delete.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  if (size > largest_request.load(std::memory_order_relaxed)) {
     largest_request.store(size, std::memory_order_relaxed);
-  void* memory = std::malloc(size == 0 ? 1 : size);
+  }
+  return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new(std::size_t size) {
+  void* memory = operator new(size, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
+}
+void* operator new[](std::size_t size) {
+  return operator new(size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size, std::nothrow);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
 }
 void operator delete(void* memory) noexcept {
   std::free(memory);
