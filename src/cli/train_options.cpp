@@ -55,7 +55,8 @@ void add_optimizer_options(CLI::App& command, TrainOptions& o) {
   command.add_option("--steps", o.steps, "Steps in all (default 2000)")->group(group);
   command.add_option("--lr", o.lr, "Largest learning rate (default 0.001)")->group(group);
   command.add_option("--min-lr", o.min_lr, "Least learning rate (default: a tenth of --lr)")->group(group);
-  command.add_option("--warmup", o.warmup, "Steps of warm-up (default 100, at most a tenth of the steps)")
+  command
+      .add_option("--warmup", o.warmup, "Steps of warm-up (default 100, at most a tenth of --decay-steps)")
       ->group(group);
   command.add_option("--schedule", o.schedule, joined(schedule_names()) + " (default cosine)")->group(group);
   command.add_option("--decay-steps", o.decay_steps, "Steps over which the rate falls (default: --steps)")
@@ -168,10 +169,10 @@ TrainSettings configure_training(const TrainOptions& o, const TrainSettings& bas
   if (o.schedule) s.schedule.kind = parse_schedule(*o.schedule);
   take(o.lr, s.schedule.lr);
   if (fresh) {
-    s.schedule.horizon = std::max<std::int64_t>(1, s.steps);
+    s.schedule.horizon = std::max<std::int64_t>(1, o.decay_steps.value_or(s.steps));
     s.schedule.min_lr = s.schedule.lr / 10;
     s.schedule.warmup =
-        s.schedule.kind == ScheduleKind::one_cycle ? 0 : std::min<std::int64_t>(100, s.steps / 10);
+        s.schedule.kind == ScheduleKind::one_cycle ? 0 : std::min<std::int64_t>(100, s.schedule.horizon / 10);
   }
   take(o.min_lr, s.schedule.min_lr);
   take(o.warmup, s.schedule.warmup);

@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::int64_t kProgramBytes = std::int64_t{16} << 20;  // code, stacks, tokenizer, buffers of files
 
+std::vector<MemoryPlan::Row> weight_rows(std::int64_t parameters) {
+  return {{"parameters", parameters}, {"gradients", parameters}, {"moments (2)", 2 * parameters}};
+}
+
 std::string row_text(const char* what, std::int64_t bytes) {
   return fmt::format("  {:<28}{:>12.1f} MiB\n", what, static_cast<double>(bytes) / 1048576.0);
 }
@@ -34,18 +38,23 @@ void MemoryPlan::check(std::optional<std::int64_t> limit) const {
       static_cast<double>(*limit) / 1048576.0, static_cast<double>(total()) / 1048576.0, text());
 }
 
+MemoryPlan plan_weights(const ModelConfig& config) {
+  const auto parameters = config.parameter_count() * static_cast<std::int64_t>(sizeof(float));
+  return {weight_rows(parameters)};
+}
+
 MemoryPlan plan_memory(const Model& model, const PassNeeds& training, const PassNeeds& evaluation) {
   const auto parameters = static_cast<std::int64_t>(model.values().size_bytes());
   const auto bytes = [](std::size_t size) { return static_cast<std::int64_t>(size); };
   const ExecMemory& m = training.memory;
-  return {{{"parameters", parameters},
-           {"gradients", parameters},
-           {"moments (2)", 2 * parameters},
-           {"activations", bytes(m.activations)},
-           {"gradients of activations", bytes(m.total() - m.activations - m.scratch)},
-           {"scratch", bytes(m.scratch)},
-           {"evaluation", bytes(evaluation.memory.total())},
-           {"program", kProgramBytes}}};
+  MemoryPlan plan{weight_rows(parameters)};
+  plan.rows.insert(plan.rows.end(),
+                   {{"activations", bytes(m.activations)},
+                    {"gradients of activations", bytes(m.total() - m.activations - m.scratch)},
+                    {"scratch", bytes(m.scratch)},
+                    {"evaluation", bytes(evaluation.memory.total())},
+                    {"program", kProgramBytes}});
+  return plan;
 }
 
 }  // namespace smallmind

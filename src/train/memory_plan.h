@@ -25,6 +25,9 @@ struct MemoryPlan {
   void check(std::optional<std::int64_t> limit) const;
 };
 
+// What the weights alone need, known from the shape: to be checked before their memory is taken.
+MemoryPlan plan_weights(const ModelConfig& config);
+
 MemoryPlan plan_memory(const Model& model, const PassNeeds& training, const PassNeeds& evaluation);
 
 }  // namespace smallmind

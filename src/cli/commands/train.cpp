@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/cgroup.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/hot_path.h"
@@ -181,6 +182,7 @@ class TrainCommand {
         hash_hex(tokens_->content_hash() + state_.field), tokenizer_hash(*tokenizer_)};
     if (!fresh) check_differences();
     loader_.emplace(*tokens_, config.context, state_.identity.settings.validation_share);
+    plan_weights(config).check(memory_limits().usable());
     model_ = make_model(config);
     model_->allocate(true);
     if (fresh) model_->initialise(state_.identity.settings.seed);
