@@ -25,16 +25,9 @@
 #include "train/run_directory.h"
 #include "train/settings.h"
 #include "train/train_log.h"
+#include "train/training_request.h"
 
 namespace smallmind {
-
-// How often things happen besides steps; 0: never.
-struct TrainRhythm {
-  std::int64_t evaluate = 250;
-  std::int64_t save = 250;
-  std::int64_t sample = 0;
-  std::int64_t keep = 3;  // checkpoints
-};
 
 struct TrainProgress {
   std::int64_t step, steps;  // done, and wanted

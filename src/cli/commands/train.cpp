@@ -5,12 +5,8 @@
 
 #include <cmath>
 
-#include "base/cgroup.h"
-#include "base/error.h"
-#include "base/hash.h"
 #include "base/hot_path.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/signal.h"
 #include "base/terminal.h"
 #include "cli/command.h"
@@ -18,9 +14,7 @@
 #include "infer/generate.h"
 #include "kernels/dispatch.h"
 #include "machine/roofline.h"
-#include "text/tokenizer_json.h"
-#include "train/make_tokenizer.h"
-#include "train/trainer.h"
+#include "train/training_job.h"
 
 namespace smallmind {
 namespace {
@@ -67,13 +61,13 @@ class Display {
   ProgressLine line_;
 };
 
-fs::path token_cache(const RunDirectory& run) {
-  if (const auto cache = cache_directory()) {
-    std::error_code error;
-    fs::create_directories(*cache / "tokens", error);
-    if (!error && access((*cache / "tokens").c_str(), W_OK) == 0) return *cache / "tokens";
-  }
-  return run.path() / "tokens";
+// The user's cache of token files; empty, so in the run's directory, where there is none to write to.
+fs::path token_cache() {
+  const auto cache = cache_directory();
+  if (!cache) return {};
+  std::error_code error;
+  fs::create_directories(*cache / "tokens", error);
+  return !error && access((*cache / "tokens").c_str(), W_OK) == 0 ? *cache / "tokens" : fs::path();
 }
 
 // A few lines by the model as it is now.
@@ -92,146 +86,53 @@ void sample(const Model& model, const Tokenizer& tokenizer, ThreadPool& pool, st
   display.note(fmt::format("--- sample after {} steps\n{}\n---", step, text));
 }
 
-// Everything before the first step, in the order in which it is needed.
-class TrainCommand {
- public:
-  TrainCommand(const TrainOptions& options, const CliContext& context)
-      : options_(options),
-        pool_(context.thread_count()),
-        display_(context.quiet, context.quiet ? 0 : measure_fma(pool_, kernels()).value * 1e9),
-        run_(options.out) {}
-
-  void run() {
-    find_start();
-    read_data();
-    configure();
-    const StopSignals signals;
-    Trainer trainer(
-        *model_, *tokenizer_, *loader_, pool_, run_, state_, options_.rhythm,
-        {.on_step = [this](const TrainProgress& p) { display_.step(p); },
-         .on_evaluation = [this](const TrainProgress& p) { display_.evaluation(p); },
-         .on_sample = [this](const Model& model,
-                             std::int64_t step) { sample(model, *tokenizer_, pool_, step, display_); },
-         .stop = [] { return StopSignals::requested(); }});
-    if (checkpoint_) trainer.resume(*checkpoint_);
-    display_.note(fmt::format(
-        "{} {}: {} layers, width {}, context {}, {} parameters; {} + {} tokens; {} threads, {}",
-        checkpoint_ ? "going on with" : "training", model_->config().arch, model_->config().layers,
-        model_->config().width, model_->config().context, model_->parameter_count(),
-        loader_->training_tokens(), loader_->validation_tokens(), pool_.size(), kernels().isa));
-    std::optional<HotPathTable> profile;
-    if (options_.profile) profile.emplace();
-    const TrainResult result = trainer.run();
-    if (profile) profile->stop();
-    display_.finish();
-    report(result);
-    if (profile) options_.json ? display_.note(profile->text()) : print_out(profile->text());
+void report(const TrainOptions& options, const TrainResult& result) {
+  const auto number = [](double value) {
+    return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+  };
+  if (options.json) {
+    print_out(json_text({{"steps", result.steps},
+                         {"train_loss", number(result.train_loss)},
+                         {"val_loss", number(result.val_loss.value_or(std::nan("")))},
+                         {"tokens_per_second", number(result.tokens_per_second)},
+                         {"flops_per_token", number(result.flops_per_token)},
+                         {"peak_bytes", result.peak_bytes}},
+                        1) +
+              "\n");
+    return;
   }
+  std::string text = fmt::format("{} after {} steps: train loss {:.4f}", result.stopped ? "stopped" : "done",
+                                 result.steps, result.train_loss);
+  if (result.val_loss) text += fmt::format(", val loss {:.4f}", *result.val_loss);
+  print_out(text + fmt::format(", {:.0f} tokens/s, {:.1f} MFLOP per token; {}\n", result.tokens_per_second,
+                               result.flops_per_token / 1e6, options.out));
+}
 
- private:
-  void find_start() {
-    if (options_.resume) {
-      checkpoint_ = run_.newest_sound_checkpoint();
-      if (!checkpoint_)
-        fail_input("[train] a checkpoint to go on from expected, none found ({})", options_.out);
-      saved_ = read_trainer_state(*checkpoint_);
-    } else if (!run_.checkpoints().empty()) {
-      if (!options_.force)
-        fail_usage(
-            "[train] a new directory expected, {} holds a run; --resume goes on with it, --force replaces it",
-            options_.out);
-      run_.clear();
-    }
-    if (options_.data.empty() && !checkpoint_)
-      fail_usage("[train] a file or directory with text expected, none given");
-  }
-
-  void read_data() {
-    state_.data_path = options_.data.empty() ? saved_.data_path : options_.data;
-    state_.field = options_.field.empty() && checkpoint_ ? saved_.field : options_.field;
-    const std::vector<SourceFile> sources = find_sources(state_.data_path);
-    if (checkpoint_ && (!options_.tokenizer || *options_.tokenizer == "char" || *options_.tokenizer == "bpe"))
-      tokenizer_ = load_tokenizer(*checkpoint_);
-    else
-      tokenizer_ =
-          make_tokenizer(choice(), sources, state_.field, [this](std::int32_t made, std::int32_t wanted) {
-            display_.update([&] { return fmt::format("tokenizer: {} of {} tokens", made, wanted); });
-          });
-    tokens_.emplace(tokenise(sources, state_.field, *tokenizer_, token_cache(run_),
-                             [this](std::uint64_t bytes, std::uint64_t total) {
-                               display_.update([&] {
-                                 return fmt::format("tokenising: {} of {} MiB", bytes >> 20, total >> 20);
-                               });
-                             }));
-  }
-
-  TokenizerChoice choice() const {
-    TokenizerChoice choice;
-    if (options_.tokenizer) choice.kind = *options_.tokenizer;
-    if (options_.vocab_size) choice.vocab_size = *options_.vocab_size;
-    choice.threads = pool_.size();
-    return choice;
-  }
-
-  void configure() {
-    const bool fresh = !checkpoint_;
-    const ModelConfig config =
-        configure_model(options_, fresh ? default_model() : saved_.identity.model, *tokenizer_);
-    state_.identity = {
-        config, configure_training(options_, fresh ? TrainSettings{} : saved_.identity.settings, fresh),
-        hash_hex(tokens_->content_hash() + state_.field), tokenizer_hash(*tokenizer_)};
-    if (!fresh) check_differences();
-    loader_.emplace(*tokens_, config.context, state_.identity.settings.validation_share);
-    plan_weights(config).check(memory_limits().usable());
-    model_ = make_model(config);
-    model_->allocate(true);
-    if (fresh) model_->initialise(state_.identity.settings.seed);
-  }
-
-  void check_differences() {
-    const std::vector<std::string> lines = differences(saved_.identity, state_.identity);
-    if (lines.empty()) return;
-    std::string text;
-    for (const std::string& line : lines) text += "\n  " + line;
-    if (!options_.force)
-      fail_usage("[train] what the checkpoint was trained with expected; --force goes on in spite of it:{}",
-                 text);
-    log_warning("going on in spite of differences:{}", text);
-  }
-
-  void report(const TrainResult& result) const {
-    const auto number = [](double value) {
-      return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
-    };
-    if (options_.json) {
-      print_out(json_text({{"steps", result.steps},
-                           {"train_loss", number(result.train_loss)},
-                           {"val_loss", number(result.val_loss.value_or(std::nan("")))},
-                           {"tokens_per_second", number(result.tokens_per_second)},
-                           {"flops_per_token", number(result.flops_per_token)},
-                           {"peak_bytes", result.peak_bytes}},
-                          1) +
-                "\n");
-      return;
-    }
-    std::string text = fmt::format("{} after {} steps: train loss {:.4f}",
-                                   result.stopped ? "stopped" : "done", result.steps, result.train_loss);
-    if (result.val_loss) text += fmt::format(", val loss {:.4f}", *result.val_loss);
-    print_out(text + fmt::format(", {:.0f} tokens/s, {:.1f} MFLOP per token; {}\n", result.tokens_per_second,
-                                 result.flops_per_token / 1e6, options_.out));
-  }
-
-  const TrainOptions& options_;
-  ThreadPool pool_;
-  Display display_;
-  RunDirectory run_;
-  std::optional<fs::path> checkpoint_;
-  TrainerState saved_, state_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  std::optional<TokenFile> tokens_;
-  std::optional<DataLoader> loader_;
-  std::unique_ptr<Model> model_;
-};
+void train(const TrainOptions& options, const CliContext& context) {
+  ThreadPool pool(context.thread_count());
+  Display display(context.quiet, context.quiet ? 0 : measure_fma(pool, kernels()).value * 1e9);
+  TrainingJob job(options, pool, token_cache(),
+                  [&](const std::string& status) { display.update([&] { return status; }); });
+  const ModelConfig& config = job.model().config();
+  display.note(
+      fmt::format("{} {}: {} layers, width {}, context {}, {} parameters; {} + {} tokens; {} threads, {}",
+                  job.resumed() ? "going on with" : "training", config.arch, config.layers, config.width,
+                  config.context, job.model().parameter_count(), job.loader().training_tokens(),
+                  job.loader().validation_tokens(), pool.size(), kernels().isa));
+  const StopSignals signals;
+  std::optional<HotPathTable> profile;
+  if (options.profile) profile.emplace();
+  const TrainResult result =
+      job.run({.on_step = [&](const TrainProgress& p) { display.step(p); },
+               .on_evaluation = [&](const TrainProgress& p) { display.evaluation(p); },
+               .on_sample = [&](const Model& model,
+                                std::int64_t step) { sample(model, job.tokenizer(), pool, step, display); },
+               .stop = [] { return StopSignals::requested(); }});
+  if (profile) profile->stop();
+  display.finish();
+  report(options, result);
+  if (profile) options.json ? display.note(profile->text()) : print_out(profile->text());
+}
 
 }  // namespace
 
@@ -239,7 +140,7 @@ void add_train(CLI::App& app, const CliContext& context) {
   CLI::App* command = app.add_subcommand("train", "Train a model on text");
   const auto options = std::make_shared<TrainOptions>();
   add_train_options(*command, *options);
-  command->callback([options, &context] { TrainCommand(*options, context).run(); });
+  command->callback([options, &context] { train(*options, context); });
 }
 
 }  // namespace smallmind
