@@ -1,14 +1,22 @@
 // The steps of a training run; see training_job.h.
 #include "train/training_job.h"
 
+#include <algorithm>
+
 #include "base/cgroup.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "model/presets.h"
 #include "text/tokenizer_json.h"
 #include "train/make_tokenizer.h"
 
 namespace smallmind {
+namespace {
+
+constexpr std::int32_t kLeastBpeVocab = 257;  // the bytes and the end of text
+
+}  // namespace
 
 TrainingJob::TrainingJob(TrainingRequest request, ThreadPool& pool, std::filesystem::path token_cache,
                          OnStatus on_status)
@@ -21,7 +29,10 @@ TrainingJob::TrainingJob(TrainingRequest request, ThreadPool& pool, std::filesys
 
 TrainResult TrainingJob::run(TrainEvents events) {
   Trainer trainer(*model_, *tokenizer_, *loader_, pool_, run_, state_, request_.rhythm, std::move(events));
-  if (checkpoint_) trainer.resume(*checkpoint_);
+  if (checkpoint_)
+    trainer.resume(*checkpoint_);
+  else
+    run_.clear();  // what force replaces goes only now that nothing else is wrong
   return trainer.run();
 }
 
@@ -31,12 +42,10 @@ void TrainingJob::find_start() {
     if (!checkpoint_)
       fail_input("[train] a checkpoint to go on from expected, none found ({})", request_.out);
     saved_ = read_trainer_state(*checkpoint_);
-  } else if (!run_.checkpoints().empty()) {
-    if (!request_.force)
-      fail_usage(
-          "[train] a new directory expected, {} holds a run; --resume goes on with it, --force replaces it",
-          request_.out);
-    run_.clear();
+  } else if (!run_.checkpoints().empty() && !request_.force) {
+    fail_usage(
+        "[train] a new directory expected, {} holds a run; --resume goes on with it, --force replaces it",
+        request_.out);
   }
   if (request_.data.empty() && !checkpoint_)
     fail_usage("[train] a file or directory with text expected, none given");
@@ -48,6 +57,8 @@ void TrainingJob::read_data(const std::filesystem::path& token_cache) {
   const std::vector<SourceFile> sources = find_sources(state_.data_path);
   TokenizerChoice choice;
   if (request_.tokenizer) choice.kind = *request_.tokenizer;
+  if (request_.preset) choice.vocab_size = static_cast<std::int32_t>(preset(*request_.preset).vocab);
+  choice.vocab_size = std::max(choice.vocab_size, kLeastBpeVocab);
   if (request_.vocab_size) choice.vocab_size = *request_.vocab_size;
   choice.threads = pool_.size();
   if (checkpoint_ && (!request_.tokenizer || *request_.tokenizer == "char" || *request_.tokenizer == "bpe"))

@@ -97,6 +97,11 @@ TEST_F(Train, ADirectoryInUseIsNotOverwritten) {
   const ProgramResult again = train("run", recipe);
   EXPECT_EQ(again.status, 1);
   EXPECT_NE(again.err.find("--resume"), std::string::npos);
+  EXPECT_EQ(
+      run_program("train /no/such/file --force --quiet --out '" + (folder.path() / "run").string() + "'")
+          .status,
+      2);
+  EXPECT_FALSE(model("run").empty());  // a request that fails replaces nothing
   EXPECT_EQ(train("run", recipe + " --force").status, 0);
   EXPECT_EQ(train("other", recipe + " --resume").status, 2);
 }

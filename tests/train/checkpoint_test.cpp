@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -235,6 +236,8 @@ TEST_F(CheckpointTest, SurvivesKillAtAnyMoment) {
   }
   std::int64_t newest = 1;
   std::uint32_t random = 12345;
+  std::uint32_t longest_us =
+      20'000;  // grows and shrinks with the machine, so that about every second round ends a save
   for (int round = 0; round < 200; ++round) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
@@ -247,7 +250,7 @@ TEST_F(CheckpointTest, SurvivesKillAtAnyMoment) {
       }
     }
     random = random * 1664525u + 1013904223u;
-    std::this_thread::sleep_for(std::chrono::microseconds(500 + (random >> 16) % 20'000));
+    std::this_thread::sleep_for(std::chrono::microseconds((random >> 8) % longest_us));
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);
@@ -259,6 +262,8 @@ TEST_F(CheckpointTest, SurvivesKillAtAnyMoment) {
     ASSERT_TRUE(found.has_value()) << round;
     const std::int64_t step = read_trainer_state(*found).step;
     ASSERT_GE(step, newest) << round;
+    longest_us =
+        step == newest ? std::min(longest_us + longest_us / 4, 500'000u) : longest_us - longest_us / 4 + 8;
     newest = step;
     for (const auto& entry : fs::directory_iterator(run_path())) {
       const std::string name = entry.path().filename().string();
