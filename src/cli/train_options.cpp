@@ -43,7 +43,9 @@ void add_data_options(CLI::App& command, TrainOptions& o) {
       ->group(group);
   command.add_option("--tokenizer", o.tokenizer, "char, bpe, or the path of a tokenizer.json (default bpe)")
       ->group(group);
-  command.add_option("--vocab-size", o.vocab_size, "Tokens of a new bpe tokenizer (default: the preset's, else 1024)")
+  command
+      .add_option("--vocab-size", o.vocab_size,
+                  "Tokens of a new bpe tokenizer (default: the preset's, else 1024)")
       ->group(group);
 }
 

@@ -48,7 +48,7 @@ class Display {
 
  private:
   std::string text(const TrainProgress& p) const {
-    const auto left = static_cast<std::int64_t>(p.seconds_left + 0.5);
+    const std::int64_t left = std::llround(p.seconds_left);
     std::string text = fmt::format("step {}/{}  loss {:.4f}", p.step, p.steps, p.loss);
     if (p.val_loss) text += fmt::format("  val loss {:.4f}", *p.val_loss);
     text += fmt::format("  {:.0f} tokens/s", p.tokens_per_second);
