@@ -33,11 +33,13 @@ std::uint64_t heap_allocations() noexcept {
 
 extern "C" {
 
+// NOLINTBEGIN(readability-identifier-naming): the names are glibc's
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 void __libc_free(void*);
+// NOLINTEND(readability-identifier-naming)
 
 void* malloc(std::size_t bytes) noexcept {
   smallmind::allocations.fetch_add(1, std::memory_order_relaxed);
