@@ -9,6 +9,7 @@
 #include "io/hf_config.h"
 #include "io/safetensors_writer.h"
 #include "model/loader.h"
+#include "tests/base/temp_folder.h"
 #include "text/char_tokenizer.h"
 #include "text/tokenizer_json.h"
 
@@ -18,8 +19,6 @@ namespace {
 class LanguageModelTest : public testing::Test {
  protected:
   void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) / "language_model_test";
-    std::filesystem::create_directories(directory_);
     const std::unique_ptr<CharTokenizer> tokenizer = CharTokenizer::from_text("abcdefgh \n");
     ModelConfig config;
     config.vocab = tokenizer->vocab_size();
@@ -36,9 +35,9 @@ class LanguageModelTest : public testing::Test {
     std::ofstream(directory_ / "config.json") << hf_config_json(config);
     save_tokenizer(*tokenizer, directory_ / "tokenizer.json");
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
 
-  std::filesystem::path directory_;
+  TempFolder folder_;
+  const std::filesystem::path& directory_ = folder_.path();
 };
 
 TEST_F(LanguageModelTest, GeneratesTheSameBytesForOneSeedAndAnyNumberOfThreads) {

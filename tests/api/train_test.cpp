@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "smallmind/language_model.h"
+#include "tests/base/temp_folder.h"
 
 namespace smallmind {
 namespace {
@@ -13,9 +14,6 @@ namespace {
 class TrainApiTest : public testing::Test {
  protected:
   void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) / "train_api_test";
-    std::filesystem::remove_all(directory_);
-    std::filesystem::create_directories(directory_);
     std::ofstream file(directory_ / "text.txt");
     for (int i = 0; i < 300; ++i) file << "the cat sat on the mat, " << i % 10 << " times.\n";
     options_.data = directory_ / "text.txt";
@@ -29,9 +27,9 @@ class TrainApiTest : public testing::Test {
     options_.steps = 60;
     options_.threads = 2;
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
 
-  std::filesystem::path directory_;
+  TempFolder folder_;
+  const std::filesystem::path& directory_ = folder_.path();
   TrainOptions options_;
 };
 

@@ -13,6 +13,7 @@
 #include "kernels/dispatch.h"
 #include "model/loader.h"
 #include "model/presets.h"
+#include "tests/base/temp_folder.h"
 
 namespace smallmind {
 namespace {
@@ -145,15 +146,13 @@ TEST_P(CacheTest, ABatchThatMixesPrefillAndDecodeGivesTheBitsOfEachSequenceAlone
 
 TEST_P(CacheTest, SavedAndLoadedModelsHaveTheSameBits) {
   const auto model = random_model(GetParam(), true);
-  const std::filesystem::path directory =
-      std::filesystem::path(testing::TempDir()) / ("model_test_" + std::string(GetParam()));
-  std::filesystem::create_directories(directory);
+  const TempFolder folder;  // of its own: the runs with other instruction sets may go on beside this one
+  const std::filesystem::path& directory = folder.path();
   write_safetensors(directory / "model.safetensors", hf_tensors(*model));
   std::ofstream(directory / "config.json") << hf_config_json(model->config());
   const auto loaded = load_model(directory);
   EXPECT_TRUE(std::equal(model->values().begin(), model->values().end(), loaded->values().begin(),
                          loaded->values().end()));
-  std::filesystem::remove_all(directory);
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, CacheTest, testing::Values("gpt2", "llama"),

@@ -1,6 +1,7 @@
 // tokenizer.json: what is written reads back the same, both spellings of merges are read, hostile files end
 // in typed errors.
 #include "text/tokenizer_json.h"
+#include "tests/base/temp_folder.h"
 
 #include <gtest/gtest.h>
 
@@ -51,14 +52,13 @@ TEST(TokenizerJsonTest, keeps_a_beginning_of_text_token_and_ignore_merges) {
 }
 
 TEST(TokenizerJsonTest, saves_and_loads_files_and_directories) {
-  const auto directory = std::filesystem::path(testing::TempDir()) / "smallmind_tokenizer_json";
-  std::filesystem::create_directories(directory);
+  const TempFolder folder;
+  const std::filesystem::path& directory = folder.path();
   const auto bpe = test::small_bpe(kGpt2Pattern);
   save_tokenizer(*bpe, directory / "tokenizer.json");
   expect_same(*bpe, *load_tokenizer(directory), "the");
   expect_same(*bpe, *load_tokenizer(directory / "tokenizer.json"), "the");
   EXPECT_THROW(load_tokenizer(directory / "none.json"), Error);
-  std::filesystem::remove_all(directory);
 }
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
