@@ -5,8 +5,8 @@ import house
 
 EVERYWHERE = [
     (re.compile(r"(?<![\w./])/(?:work|home|Users)/\w"), "a path of one machine"),
-    (re.compile(r"registry\.npmjs\.org|registry\.yarnpkg|pypi\.org|files\.pythonhosted|deb\.debian\.org"
-                r"|static\.crates\.io|proxy\.golang\.org"), "the host of a package registry"),
+    (re.compile(r"\b(?:registry|proxy|static|files|deb)\.(?:[a-z0-9-]+\.)+(?:org|com|io|net)\b|\bpypi\.[a-z]+\b"),
+     "the host of a package registry"),
 ]
 DOCS = [(re.compile(r"(?<![\w./])/tmp/\w"), "a path of one machine")]
 SOURCE = [(re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b"), "a note to oneself")]
