@@ -89,7 +89,7 @@ class Bench {
       pack_matrix(pool_, table_, b_.as<float>(), b_k_stride, b_n_stride, k, n, panels);
     const auto product = [&] {
       if (form == Form::packed) {
-        matmul_packed(pool_, table_, p, panels);
+        matmul_packed(pool_, table_, p, {panels});
       } else {
         matmul(pool_, table_, p, b_.as<float>(), b_k_stride, b_n_stride, panels);
       }

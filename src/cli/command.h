@@ -13,6 +13,8 @@
 #include <CLI/Formatter.hpp>
 #include <string_view>
 
+#include "tensor/dtype.h"
+
 namespace smallmind {
 
 // The options that every command has; filled before a command's callback runs, and outlives it.
@@ -28,6 +30,11 @@ struct Command {
   const char* name;
   void (*add)(CLI::App& app, const CliContext& context);
 };
+
+// The type that an option with the values f32, f16 and bf16 names.
+constexpr DType weight_type(std::string_view name) noexcept {
+  return name == "f16" ? DType::f16 : name == "bf16" ? DType::bf16 : DType::f32;
+}
 
 // Thrown by print_out() when nobody reads standard output any more ("| head"): the program then ends quietly
 // with status 0.

@@ -16,25 +16,28 @@ bool is_multiplied(const Model& model, const Param& param) {
 
 }  // namespace
 
-PackedWeights::PackedWeights(Model& model, ThreadPool& pool, const KernelTable& table) {
-  Index floats = 0;
+PackedWeights::PackedWeights(Model& model, ThreadPool& pool, DType type, const KernelTable& table) {
+  std::size_t bytes = 0;
+  const auto size = [&](const Param& param) {  // each begins on a cache line
+    return (packed_bytes(table, param.cols, param.rows, type) + 63) / 64 * 64;
+  };
   model.visit([&](Param& param) {
     if (!is_multiplied(model, param)) return;
-    SM_CHECK(param.panels == nullptr, "[packed_weights] {} is packed already", param.name);
+    SM_CHECK(!param.panels, "[packed_weights] {} is packed already", param.name);
     params_.push_back(&param);
-    floats += packed_floats(table, param.cols, param.rows);
+    bytes += size(param);
   });
-  panels_ = Buffer(static_cast<std::size_t>(floats) * sizeof(float));
-  float* to = panels_.as<float>();
+  panels_ = Buffer(bytes);
+  std::byte* to = panels_.data();
   for (Param* param : params_) {
-    pack_matrix(pool, table, param->data, 1, param->cols, param->cols, param->rows, to);
-    param->panels = to;
-    to += packed_floats(table, param->cols, param->rows);
+    pack_matrix(pool, table, param->data, 1, param->cols, param->cols, param->rows, to, type);
+    param->panels = {to, type};
+    to += size(*param);
   }
 }
 
 PackedWeights::~PackedWeights() {
-  for (Param* param : params_) param->panels = nullptr;
+  for (Param* param : params_) param->panels = {};
 }
 
 }  // namespace smallmind

@@ -10,18 +10,20 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tensor/dtype.h"
+
 namespace smallmind {
 
 using Index = std::int64_t;
 
-// C(m, n) = A(m, k) B(k, n) [+ C] [+ bias]. Each output is one chain of multiply-adds over ascending k, the
-// same for every m, n, blocking and panel, so results are bit for bit independent of how the caller cuts the
-// product.
+// C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] [+ residual], and perhaps an activation of it. Each output is one
+// chain of multiply-adds over ascending k, the same for every m, n, blocking and panel, so results are bit
+// for bit independent of how the caller cuts the product; bias, residual and activation follow in this order.
 struct GemmArgs {
   Index m, n, k;
   const float* a;  // element (i, p) at a[i * a_row_stride + p * a_k_stride]; one of the two strides is 1
   Index a_row_stride, a_k_stride;
-  const float*
+  const void*
       b;  // column j of panel q (panel_width columns each), row p: b[q * b_panel_stride + p * b_k_stride + j]
   Index b_panel_stride,
       b_k_stride;  // packed: (k * panel_width, panel_width); row-major B: (panel_width, its stride)
@@ -32,6 +34,15 @@ struct GemmArgs {
   // Not 0: A is packed by pack_slabs; row i of slab s is at a[s * a_slab_stride + i + p * slab_rows], strides
   // (1, slab_rows).
   Index a_slab_stride = 0;
+  // f32, or f16 or bf16 in packed panels with a_k_stride 1; these are widened, exactly, in registers.
+  DType b_type = DType::f32;
+  const float* residual = nullptr;  // (m, n), or null; it may be C itself if m <= slab_rows
+  Index residual_stride = 0;
+  // Not null: called for pieces of finished rows of C, as long as they are in the cache, with `out` the same
+  // place of `activated`, which may be C itself. An elementwise entry of this table.
+  void (*activation)(const float* x, Index n, float* out) noexcept = nullptr;
+  float* activated = nullptr;
+  Index activated_stride = 0;
 };
 
 struct AdamWArgs {

@@ -7,7 +7,11 @@
 #include "nn/matmul.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+
+#include "base/error.h"
+#include "tensor/half.h"
 
 namespace smallmind {
 namespace {
@@ -30,6 +34,7 @@ constexpr Index kInPlaceFloats = Index{128} << 10;
 constexpr Index kInPlaceRows = 24;
 // Rows packed at once: their pages stay in the first-level TLB.
 constexpr Index kPackRows = 64;
+constexpr Index kMostPanelWidth = 64;
 // Up to about 1 us of reading and 0.5 us of arithmetic a second thread gains nothing.
 constexpr Index kAloneFloats = Index{32} << 10;
 constexpr Index kAloneSteps = Index{64} << 10;
@@ -83,6 +88,14 @@ Grid make_grid(const KernelTable& kernels, Index m, Index n, Index threads) {
   return best;
 }
 
+// Lets the operands of C's shape begin at this row and column.
+void move_outputs(GemmArgs& g, Index row, Index column) {
+  g.c += row * g.c_stride + column;
+  if (g.bias != nullptr) g.bias += column;
+  if (g.residual != nullptr) g.residual += row * g.residual_stride + column;
+  if (g.activation != nullptr) g.activated += row * g.activated_stride + column;
+}
+
 void multiply_tile(const KernelTable& kernels, const GemmArgs& whole, const Grid& grid, Index tile) {
   const Index r = tile / grid.panel_parts, q = tile % grid.panel_parts;
   const Index slab = part(grid.slabs, grid.row_parts, r), row = slab * kernels.slab_rows;
@@ -93,9 +106,9 @@ void multiply_tile(const KernelTable& kernels, const GemmArgs& whole, const Grid
   g.m = row_end - row;
   g.n = column_end - panel * width;
   g.a += g.a_slab_stride != 0 ? slab * g.a_slab_stride : row * g.a_row_stride;
-  g.b += panel * g.b_panel_stride;
-  g.c += row * g.c_stride + panel * width;
-  if (g.bias != nullptr) g.bias += panel * width;
+  g.b =
+      static_cast<const char*>(g.b) + panel * g.b_panel_stride * static_cast<Index>(dtype_size(whole.b_type));
+  move_outputs(g, row, panel * width);
   kernels.gemm(g);
 }
 
@@ -132,6 +145,24 @@ void pack_share(const KernelTable& kernels, const float* b, Index k_stride, Inde
     const Index k0 = part(k, slices, slice), k1 = part(k, slices, slice + 1), column = panel * width;
     kernels.pack_panels(b + k0 * k_stride + column * n_stride, k_stride, n_stride, k1 - k0,
                         std::min(width, n - column), panels + (panel * k + k0) * width);
+  }
+}
+
+// The same with 16-bit panels: packed piece by piece as f32, then rounded.
+void pack_share_narrow(const KernelTable& kernels, const float* b, Index k_stride, Index n_stride, Index k,
+                       Index n, Index thread, Index threads, std::uint16_t (*narrow)(float) noexcept,
+                       std::uint16_t* panels) {
+  const Index width = kernels.panel_width, count = ceil_div(n, width), slices = ceil_div(k, kPackRows);
+  std::array<float, static_cast<std::size_t>(kPackRows * kMostPanelWidth)> piece;
+  SM_CHECK(width <= kMostPanelWidth, "[pack_matrix] panels of at most {} columns expected, {} found",
+           kMostPanelWidth, width);
+  for (Index i = part(count * slices, threads, thread), end = part(count * slices, threads, thread + 1);
+       i < end; ++i) {
+    const Index panel = i / slices, k0 = i % slices * kPackRows, rows = std::min(kPackRows, k - k0);
+    const Index column = panel * width;
+    kernels.pack_panels(b + k0 * k_stride + column * n_stride, k_stride, n_stride, rows,
+                        std::min(width, n - column), piece.data());
+    std::transform(piece.begin(), piece.begin() + rows * width, panels + (panel * k + k0) * width, narrow);
   }
 }
 
@@ -183,7 +214,12 @@ GemmArgs arguments(const Product& p) {
           .c = p.c,
           .c_stride = p.c_stride,
           .bias = p.bias,
-          .accumulate = p.accumulate};
+          .accumulate = p.accumulate,
+          .residual = p.residual,
+          .residual_stride = p.residual_stride,
+          .activation = p.activation,
+          .activated = p.activated,
+          .activated_stride = p.activated_stride};
 }
 
 // The chunk that begins at the given row, column and k; B is for the caller to set.
@@ -193,9 +229,12 @@ GemmArgs chunk_arguments(const Product& p, const Plan& plan, Index row, Index co
   g.n = std::min(plan.n, p.n - column);
   g.k = std::min(plan.k, p.k - k0);
   g.a += row * g.a_row_stride + k0 * g.a_k_stride;
-  g.c += row * g.c_stride + column;
-  g.bias = p.bias == nullptr || k0 + g.k < p.k ? nullptr : p.bias + column;
+  move_outputs(g, row, column);
   g.accumulate = p.accumulate || k0 > 0;
+  if (k0 + g.k < p.k) {  // not complete yet
+    g.bias = g.residual = nullptr;
+    g.activation = nullptr;
+  }
   return g;
 }
 
@@ -210,24 +249,33 @@ void run(ThreadPool& pool, bool alone, F&& work) {
 
 }  // namespace
 
-Index packed_floats(const KernelTable& kernels, Index k, Index n) {
-  return round_up(n, kernels.panel_width) * k;
+std::size_t packed_bytes(const KernelTable& kernels, Index k, Index n, DType type) {
+  return static_cast<std::size_t>(round_up(n, kernels.panel_width) * k) * dtype_size(type);
 }
 
 void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, Index b_k_stride,
-                 Index b_n_stride, Index k, Index n, float* panels) {
-  pool.run(
-      [&](int thread) { pack_share(kernels, b, b_k_stride, b_n_stride, k, n, thread, pool.size(), panels); });
+                 Index b_n_stride, Index k, Index n, void* panels, DType type) {
+  SM_CHECK(type == DType::f32 || dtype_size(type) == 2, "[pack_matrix] f32, f16 or bf16 expected, {} given",
+           dtype_name(type));
+  pool.run([&](int thread) {
+    if (type == DType::f32)
+      pack_share(kernels, b, b_k_stride, b_n_stride, k, n, thread, pool.size(), static_cast<float*>(panels));
+    else
+      pack_share_narrow(kernels, b, b_k_stride, b_n_stride, k, n, thread, pool.size(),
+                        type == DType::f16 ? f32_to_f16 : f32_to_bf16, static_cast<std::uint16_t*>(panels));
+  });
 }
 
-void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product,
-                   const float* panels) {
+void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, Panels panels) {
   if (product.m <= 0 || product.n <= 0) return;
+  SM_CHECK(panels.type == DType::f32 || product.a_k_stride == 1,
+           "[matmul] a row-major A expected beside 16-bit panels");
   const bool alone = runs_alone(pool, product);
   const Index threads = alone ? 1 : pool.size();
   const Grid grid = make_grid(kernels, product.m, product.n, threads);
   GemmArgs g = arguments(product);
-  g.b = panels;
+  g.b = panels.data;
+  g.b_type = panels.type;
   g.b_panel_stride = product.k * kernels.panel_width;
   g.b_k_stride = kernels.panel_width;
   TileCounter counter(threads);
@@ -256,7 +304,8 @@ void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product
       const Index row = chunk / (plan.k_chunks * plan.n_chunks) * plan.m;
       GemmArgs g = chunk_arguments(product, plan, row, column, k0);
       if (g.m <= 0 || g.n <= 0 || g.k < 0) continue;  // sides do not divide evenly into chunks
-      g.b = b + k0 * b_k_stride + column * b_n_stride;
+      const float* from = b + k0 * b_k_stride + column * b_n_stride;
+      g.b = from;
       g.b_k_stride = b_k_stride;
       g.b_panel_stride = width;
       if (!alone && chunk > 0) pool.barrier(thread);  // the scratch is free again
@@ -270,7 +319,7 @@ void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product
       }
       if (plan.pack_b) {
         float* panels = scratch + plan.a_floats;
-        pack_share(kernels, g.b, b_k_stride, b_n_stride, g.k, g.n, thread, threads, panels);
+        pack_share(kernels, from, b_k_stride, b_n_stride, g.k, g.n, thread, threads, panels);
         g.b = panels;
         g.b_k_stride = width;
         g.b_panel_stride = g.k * width;

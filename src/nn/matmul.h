@@ -1,8 +1,8 @@
 // Threaded products: the one place where nn/ calls the gemm kernels.
 //
-// C(m, n) = A(m, k) B(k, n) [+ C] [+ bias], with A row-major or transposed and B packed, row-major or
-// transposed. Threads partition output tiles, and every output is one chain over ascending k, so that results
-// depend on neither the number of threads nor on m.
+// C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] [+ residual], and an activation of it if wanted, with A row-major
+// or transposed and B packed, row-major or transposed. Threads partition output tiles, and every output is
+// one chain over ascending k, so that results depend on neither the number of threads nor on m.
 //
 // The three products of a Linear layer, y = x W^T with W (out, in) over N rows:
 //   forward  A = x (row-major)                          B = W^T: b_k_stride 1, b_n_stride in
@@ -12,8 +12,11 @@
 // Thread safety: as the pool's, one caller at a time. Nothing allocates.
 #pragma once
 
+#include <cstddef>
+
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
+#include "nn/panels.h"
 
 namespace smallmind {
 
@@ -25,18 +28,32 @@ struct Product {
   Index c_stride = 0;
   const float* bias = nullptr;  // (n) or null
   bool accumulate = false;      // add to what C holds
+  // Added last: element (i, j) at residual[i * residual_stride + j], or null. It may be C itself where the
+  // product is_one_pass().
+  const float* residual = nullptr;
+  Index residual_stride = 0;
+  // An elementwise kernel, or null: activated = activation(C), in the same shape; `activated` may be C
+  // itself.
+  void (*activation)(const float* x, Index n, float* out) noexcept = nullptr;
+  float* activated = nullptr;
+  Index activated_stride = 0;
 };
 
-// Floats of a packed B(k, n).
-Index packed_floats(const KernelTable& kernels, Index k, Index n);
+// Bytes of a packed B(k, n).
+std::size_t packed_bytes(const KernelTable& kernels, Index k, Index n, DType type = DType::f32);
 
-// Packs B(k, n), element (p, j) at b[p * b_k_stride + j * b_n_stride], into packed_floats(kernels, k, n)
-// floats.
+// Packs B(k, n), element (p, j) at b[p * b_k_stride + j * b_n_stride], into packed_bytes(kernels, k, n, type)
+// bytes, rounding to nearest where `type` is f16 or bf16.
 void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, Index b_k_stride,
-                 Index b_n_stride, Index k, Index n, float* panels);
+                 Index b_n_stride, Index k, Index n, void* panels, DType type = DType::f32);
 
-// B packed by pack_matrix: for weights that do not change.
-void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, const float* panels);
+// B packed; 16-bit panels need a row-major A.
+void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, Panels panels);
+
+// Whether matmul_packed reads each row of A once, so that C is written only when complete.
+inline bool is_one_pass(const KernelTable& kernels, const Product& product) {
+  return product.m <= kernels.slab_rows;
+}
 
 // Floats of scratch that matmul() needs for this shape: it depends on m, n, k and which strides are 1, and is
 // at most about 16 MiB. 0 where both operands are used in place.

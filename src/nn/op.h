@@ -16,6 +16,8 @@ enum class Op : std::uint8_t {
   embedding,
   add_positions,
   linear,
+  linear_gelu,
+  linear_add,
   add,
   layer_norm,
   rms_norm,
@@ -27,9 +29,9 @@ enum class Op : std::uint8_t {
   cross_entropy,
 };
 
-inline constexpr std::array<const char*, 12> kOpNames = {
-    "embedding", "add_positions", "linear", "add",       "layer_norm", "rms_norm",
-    "gelu",      "swiglu",        "rope",   "attention", "dropout",    "cross_entropy"};
+inline constexpr std::array<const char*, 14> kOpNames = {
+    "embedding", "add_positions", "linear", "linear_gelu", "linear_add", "add",     "layer_norm",
+    "rms_norm",  "gelu",          "swiglu", "rope",        "attention",  "dropout", "cross_entropy"};
 inline constexpr std::size_t kOpCount = kOpNames.size();
 static_assert(static_cast<std::size_t>(Op::cross_entropy) + 1 == kOpCount);
 
@@ -42,14 +44,25 @@ struct OpCost {
   std::int64_t bytes = 0;
 };
 
-// y(m, n) = x(m, k) W(n, k)^T.
-constexpr OpCost product_cost(std::int64_t m, std::int64_t n, std::int64_t k) noexcept {
-  return {2 * m * n * k, 4 * (m * k + n * k + m * n)};
+// y(m, n) = x(m, k) W(n, k)^T, a weight being of so many bytes.
+constexpr OpCost product_cost(std::int64_t m, std::int64_t n, std::int64_t k,
+                              std::int64_t weight_bytes = 4) noexcept {
+  return {2 * m * n * k, 4 * (m * k + m * n) + weight_bytes * n * k};
 }
 
 // An elementwise op over n elements with so many FLOPs, reads and writes per element.
 constexpr OpCost elementwise_cost(std::int64_t n, std::int64_t flops, std::int64_t streams) noexcept {
   return {n * flops, n * 4 * streams};
+}
+
+// What an activation fused into the product that makes its operand adds: it reads nothing, and writes a
+// stream of its own only if the operand is kept. A fused addition reads one stream.
+inline constexpr std::int64_t kGeluFlops = 9, kGeluBackwardFlops = 18;
+constexpr OpCost fused_gelu_cost(std::int64_t n, bool kept) noexcept {
+  return elementwise_cost(n, kGeluFlops, kept ? 1 : 0);
+}
+constexpr OpCost fused_add_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 1, 1);
 }
 
 // Causal attention of one query head: `pairs` (query, key) pairs that the mask leaves, 4 K FLOPs each (scores

@@ -17,6 +17,8 @@
 
 namespace smallmind {
 
+enum class GeluForm : std::uint8_t { tanh, erf };
+
 // h[i] = table[token[i]]: (V, D) -> (N, D). A token outside of the table is an Error{usage}.
 Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch);
 
@@ -26,6 +28,12 @@ Tensor add_positions(Exec& ex, const Tensor& h, const Param& table, const TokenB
 // y = x W^T + b: (N, in) -> (N, out), W (out, in), b (out) or absent.
 Tensor linear(Exec& ex, const Tensor& x, const Param& weight, const Param& bias);
 Tensor linear(Exec& ex, const Tensor& x, const Param& weight);
+
+// gelu(x W^T + b) in one pass; while recording, what GELU was applied to is kept.
+Tensor linear_gelu(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, GeluForm form);
+
+// x W^T + b + residual, (N, out). In place in `residual` when nothing records.
+Tensor linear_add(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, const Tensor& residual);
 
 // a + b, same shapes. In place in `a` when nothing records: the residual stream.
 Tensor add(Exec& ex, const Tensor& a, const Tensor& b);
@@ -37,7 +45,6 @@ Tensor layer_norm(Exec& ex, const Tensor& x, const Param& weight, const Param& b
 Tensor rms_norm(Exec& ex, const Tensor& x, const Param& weight, float eps);
 
 // x Phi(x): exactly (erf), or by the tanh form of GPT-2. Hendrycks, Gimpel 2016.
-enum class GeluForm : std::uint8_t { tanh, erf };
 Tensor gelu(Exec& ex, const Tensor& x, GeluForm form);
 
 // silu(gate) * up. Shazeer 2020.

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "nn/panels.h"
+
 namespace smallmind {
 
 // How a fresh weight starts: the normal distribution with this standard deviation, or a constant.
@@ -25,9 +27,9 @@ struct Param {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   Init init{};
-  float* data = nullptr;          // (rows, cols)
-  float* grad = nullptr;          // (rows, cols); null where nothing trains it
-  const float* panels = nullptr;  // W^T packed for products; null where `data` is used
+  float* data = nullptr;  // (rows, cols)
+  float* grad = nullptr;  // (rows, cols); null where nothing trains it
+  Panels panels{};        // W^T packed for products, in a type of its own; null where `data` is used
 
   std::int64_t size() const noexcept { return rows * cols; }
   bool is_matrix() const noexcept { return rows > 1; }  // matrices decay, vectors (norms, biases) do not

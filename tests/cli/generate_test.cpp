@@ -65,6 +65,16 @@ TEST_F(Generate, JsonSaysWhatHappened) {
   EXPECT_EQ(second["text"], text.substr(0, text.find(stop)));
 }
 
+TEST_F(Generate, WeightsMayBeRounded) {
+  const std::string arguments = "--prompt AB --tokens 20 --seed 3 --ignore-end --quiet --weights ";
+  for (const char* type : {"f32", "f16", "bf16"}) {
+    const ProgramResult one = generate(arguments + type + " --threads 1");
+    ASSERT_EQ(one.status, 0) << one.err;
+    EXPECT_EQ(generate(arguments + type + " --threads 2").out, one.out) << type;
+  }
+  EXPECT_EQ(generate(arguments + "q3").status, 1);
+}
+
 TEST_F(Generate, AnEmptyPromptBeginsAText) {
   EXPECT_EQ(generate("--tokens 5 --seed 1").status, 0);
 }

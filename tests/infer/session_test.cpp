@@ -87,8 +87,10 @@ TEST(Session, BatchedEqualsAloneBitForBit) {
   for (const ModelConfig& config : configs()) {
     const auto model = tiny_model(config);
     check_batched_against_alone(*model, pool, single);
-    const PackedWeights packed(*model, pool);
-    check_batched_against_alone(*model, pool, single);
+    for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
+      const PackedWeights packed(*model, pool, type);
+      check_batched_against_alone(*model, pool, single);
+    }
   }
 }
 
@@ -100,6 +102,26 @@ TEST(Session, PackingChangesNoBit) {
   const PackedWeights packed(*model, pool);
   EXPECT_EQ(copy(Session(*model, pool).prefill(tokens)), plain);
   EXPECT_THROW(PackedWeights(*model, pool), Error);
+}
+
+TEST(Session, RoundedWeightsGiveAlmostTheSameLogits) {
+  ThreadPool pool(1);
+  for (const char* arch : {"gpt2", "llama"}) {
+    const auto model = tiny_model(tiny_config(arch));
+    const auto tokens = some_tokens(40, 3);
+    const auto exact = copy(Session(*model, pool).prefill(tokens));
+    for (const DType type : {DType::f16, DType::bf16}) {
+      const PackedWeights packed(*model, pool, type);
+      const auto rounded = copy(Session(*model, pool).prefill(tokens));
+      float largest = 0, difference = 0;
+      for (std::size_t i = 0; i < exact.size(); ++i) {
+        largest = std::max(largest, std::abs(exact[i]));
+        difference = std::max(difference, std::abs(rounded[i] - exact[i]));
+      }
+      EXPECT_GT(difference, 0);
+      EXPECT_LT(difference, (type == DType::f16 ? 2e-3f : 2e-2f) * largest) << arch << dtype_name(type);
+    }
+  }
 }
 
 TEST(Session, LongPromptsGoInPieces) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "tensor/half.h"
 
 namespace smallmind {
 namespace {
@@ -39,6 +40,8 @@ struct Case {
   Index offset = 0;   // misaligns everything
   Index padding = 3;  // of every stride
   unsigned seed = 1;
+  DType type = DType::f32;  // of the packed B
+  bool residual = false;
 
   Index a_row_stride() const { return transposed_a() ? 1 : k + padding; }
   Index a_k_stride() const { return transposed_a() ? m + padding : 1; }
@@ -57,17 +60,26 @@ struct Case {
   std::string text() const {
     return std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k) + ", form " +
            std::to_string(static_cast<int>(form)) + ", accumulate " + std::to_string(accumulate) + ", bias " +
-           std::to_string(bias) + ", offset " + std::to_string(offset);
+           std::to_string(bias) + ", offset " + std::to_string(offset) + ", " + dtype_name(type) +
+           ", residual " + std::to_string(residual);
+  }
+  // An element of B as it is stored.
+  float stored(float x) const {
+    return type == DType::f16    ? f16_to_f32(f32_to_f16(x))
+           : type == DType::bf16 ? bf16_to_f32(f32_to_bf16(x))
+                                 : x;
   }
 };
 
 struct Operands {
-  std::vector<float> a, b, c, bias;
+  std::vector<float> a, b, c, bias, residual;
   explicit Operands(const Case& t)
       : a(random_floats(t.a_floats(), t.seed)),
         b(random_floats(t.b_floats(), t.seed + 1)),
         c(random_floats(t.offset + t.m * t.c_stride(), t.seed + 2)),
-        bias(random_floats(t.offset + t.n, t.seed + 3)) {
+        bias(random_floats(t.offset + t.n, t.seed + 3)),
+        residual(random_floats(t.offset + t.m * (t.n + 1), t.seed + 4)) {
+    for (float& x : b) x = t.stored(x);
     for (Index i = 0; i < t.m; ++i) {
       for (Index j = t.n; j < t.c_stride(); ++j)
         c[static_cast<std::size_t>(t.offset + i * t.c_stride() + j)] = kGuard;
@@ -75,10 +87,18 @@ struct Operands {
   }
 };
 
+// A packed panel in 16 bits.
+std::vector<std::uint16_t> halves(const std::vector<float>& values, DType type) {
+  std::vector<std::uint16_t> out;
+  for (const float x : values) out.push_back(type == DType::f16 ? f32_to_f16(x) : f32_to_bf16(x));
+  return out;
+}
+
 // Runs rows [first, end) of the product; the whole product is first = 0, end = m.
 void run(const KernelTable& table, const Case& t, Operands& o, Index first, Index end) {
   const Index width = table.panel_width;
   std::vector<float> packed;
+  std::vector<std::uint16_t> narrow;
   const float* b = o.b.data() + t.offset;
   GemmArgs args{};
   if (t.in_place()) {
@@ -89,6 +109,11 @@ void run(const KernelTable& table, const Case& t, Operands& o, Index first, Inde
     packed.assign(static_cast<std::size_t>((t.n + width - 1) / width * width * t.k), kGuard);
     table.pack_panels(b, t.b_k_stride(), t.b_n_stride(), t.k, t.n, packed.data());
     args.b = packed.data();
+    if (t.type != DType::f32) {
+      narrow = halves(packed, t.type);
+      args.b = narrow.data();
+      args.b_type = t.type;
+    }
     args.b_panel_stride = t.k * width;
     args.b_k_stride = width;
   }
@@ -111,6 +136,10 @@ void run(const KernelTable& table, const Case& t, Operands& o, Index first, Inde
   args.c_stride = t.c_stride();
   args.bias = t.bias ? o.bias.data() + t.offset : nullptr;
   args.accumulate = t.accumulate;
+  if (t.residual) {
+    args.residual = o.residual.data() + t.offset + first * (t.n + 1);
+    args.residual_stride = t.n + 1;
+  }
   table.gemm(args);
 }
 
@@ -131,6 +160,7 @@ void check(const KernelTable& table, const Case& t) {
         magnitude += std::abs(x * w);
       }
       if (t.bias) sum += double{o.bias[static_cast<std::size_t>(t.offset + j)]};
+      if (t.residual) sum += double{o.residual[static_cast<std::size_t>(t.offset + i * (t.n + 1) + j)]};
       const double bound = static_cast<double>(t.k + 2) * 0x1p-24 * magnitude;
       ASSERT_NEAR(row[j], sum, bound) << table.isa << ": " << t.text() << ", at " << i << ", " << j;
     }
@@ -177,6 +207,115 @@ TEST_P(Gemm, BlocksOfKAndOfPanels) {
     check(table(), {65, 210, 1031, form, false, true, 0, 0, 4});
     check(table(), {3, 257, 1500, form, true, true, 3, 2, 5});
     if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Gemm, WeightsOf16Bits) {
+  unsigned seed = 0;
+  for (const DType type : {DType::f16, DType::bf16}) {
+    for (Index m = 1; m <= 19; ++m) {
+      for (const Index n : {1, 7, 8, 16, 33, 47, 48, 49, 100, 193, 301}) {
+        const Index k = 1 + (seed * 29) % 131, offset = static_cast<Index>(seed % 5);
+        ++seed;
+        check(table(),
+              {m, n, k, Form::nt, seed % 2 == 0, seed % 3 == 0, offset, 3, seed, type, seed % 5 == 0});
+        if (HasFatalFailure()) return;
+      }
+    }
+    check(table(), {70, 300, 1031, Form::nn, false, true, 0, 0, 4, type, true});
+    check(table(), {3, 257, 1500, Form::nt, true, true, 3, 2, 5, type, true});
+  }
+}
+
+TEST_P(Gemm, ARowOf16BitsDoesNotDependOnM) {
+  for (const DType type : {DType::f16, DType::bf16}) {
+    const Case whole{65, 197, 601, Form::nt, false, true, 1, 3, 11, type, true};
+    Operands all(whole);
+    run(table(), whole, all, 0, whole.m);
+    for (Index m = 1; m < whole.m; ++m) {
+      Operands some(whole);
+      const Index first = (m * 7) % (whole.m - m + 1), begin = whole.offset + first * whole.c_stride();
+      run(table(), whole, some, first, first + m);
+      ASSERT_EQ(std::memcmp(some.c.data() + begin, all.c.data() + begin,
+                            static_cast<std::size_t>(m * whole.c_stride()) * sizeof(float)),
+                0)
+          << "M = " << m;
+    }
+  }
+}
+
+// The fused product has the bits of the product, then add, then the activation.
+TEST_P(Gemm, EpiloguesEqualTheirOwnKernels) {
+  for (const Form form : kForms) {
+    for (const Index m : {1, 3, 8, 9, 50}) {
+      const Case plain{m, 397, 601, form, form >= Form::tn, true, 1, 0, 23};
+      Case fused = plain;
+      fused.residual = true;
+      Operands want(plain), got(fused);
+      run(table(), plain, want, 0, m);
+      run(table(), fused, got, 0, m);
+      for (Index i = 0; i < m; ++i) {
+        float* row = want.c.data() + plain.offset + i * plain.c_stride();
+        table().add(row, want.residual.data() + plain.offset + i * (plain.n + 1), plain.n, row);
+      }
+      ASSERT_EQ(std::memcmp(want.c.data(), got.c.data(), want.c.size() * sizeof(float)), 0) << fused.text();
+    }
+  }
+}
+
+// Beside C, and in place of it.
+TEST_P(Gemm, ActivationsEqualTheirOwnKernels) {
+  const Index n = 397, k = 601;
+  for (const auto activation : {table().gelu_tanh, table().gelu_erf}) {
+    for (const Index m : {1, 3, 8, 9, 50}) {
+      const std::vector<float> a = random_floats(m * k, 1), b = random_floats(k * n, 2);
+      std::vector<float> before(static_cast<std::size_t>(m * n)), c = before, want = before, got = before;
+      GemmArgs args{m, n,       k,    a.data(), k, 1, b.data(), table().panel_width, n, before.data(),
+                    n, nullptr, false};
+      table().gemm(args);
+      activation(before.data(), m * n, want.data());
+      args.c = c.data();
+      args.activation = activation;
+      args.activated = got.data();
+      args.activated_stride = n;
+      table().gemm(args);
+      ASSERT_EQ(std::memcmp(c.data(), before.data(), c.size() * sizeof(float)), 0) << "M = " << m;
+      ASSERT_EQ(std::memcmp(got.data(), want.data(), c.size() * sizeof(float)), 0) << "M = " << m;
+      args.activated = c.data();
+      table().gemm(args);
+      ASSERT_EQ(std::memcmp(c.data(), want.data(), c.size() * sizeof(float)), 0) << "M = " << m;
+    }
+  }
+}
+
+TEST_P(Gemm, AResidualMayBeCItselfInOneSlab) {
+  for (Index m = 1; m <= table().slab_rows; ++m) {
+    const Case t{m, 397, 1601, Form::nt, false, true, 1, 0, 31};
+    Operands apart(t), in_place(t);
+    apart.residual = apart.c;
+    std::vector<float> panels(static_cast<std::size_t>((t.n + table().panel_width) * t.k));
+    table().pack_panels(apart.b.data() + t.offset, 1, t.k, t.k, t.n, panels.data());
+    GemmArgs args{m,
+                  t.n,
+                  t.k,
+                  apart.a.data(),
+                  t.k,
+                  1,
+                  panels.data(),
+                  t.k * table().panel_width,
+                  table().panel_width,
+                  apart.c.data(),
+                  t.n,
+                  apart.bias.data(),
+                  false};
+    args.residual = apart.residual.data();
+    args.residual_stride = t.n;
+    table().gemm(args);
+    args.c = in_place.c.data();
+    args.residual = args.c;
+    table().gemm(args);
+    EXPECT_EQ(std::memcmp(apart.c.data(), in_place.c.data(), apart.c.size() * sizeof(float)), 0)
+        << "M = " << m;
   }
 }
 

@@ -68,9 +68,9 @@ struct Case {
                           .accumulate = accumulate};
     const float nan = std::numeric_limits<float>::quiet_NaN();  // scratch must be written before it is read
     if (form == Form::packed) {
-      std::vector<float> panels(static_cast<std::size_t>(packed_floats(table, shape.k, shape.n)), nan);
+      std::vector<float> panels(packed_bytes(table, shape.k, shape.n) / sizeof(float), nan);
       pack_matrix(pool, table, b.data(), b_k_stride(), b_n_stride(), shape.k, shape.n, panels.data());
-      matmul_packed(pool, table, product, panels.data());
+      matmul_packed(pool, table, product, {panels.data()});
     } else {
       const Index floats = matmul_scratch_floats(table, product, b_k_stride(), b_n_stride());
       std::vector<float> scratch(static_cast<std::size_t>(floats), nan);

@@ -166,6 +166,43 @@ void add_product_cases(std::vector<OpCase>& cases) {
                      return map2(linear_reference(columns(x[0], 0, 8), p[0], nullptr),
                                  linear_reference(columns(x[0], 4, 8), p[0], nullptr), plus);
                    }});
+  cases.push_back(
+      {Op::linear_gelu,
+       "linear_gelu by tanh",
+       {random_matrix(18, 35, 40)},
+       {random_matrix(67, 35, 41, 0.2), random_matrix(1, 67, 42)},
+       [](Exec& ex, const Tensors& x, const Params& p) {
+         return linear_gelu(ex, x[0], p[0], p[1], GeluForm::tanh);
+       },
+       [](const Inputs& x, const Inputs& p) { return map(linear_reference(x[0], p[0], &p[1]), gelu_tanh); }});
+  cases.push_back({Op::linear_gelu,
+                   "linear_gelu by erf, beside a residual",
+                   {random_matrix(5, 21, 43)},
+                   {random_matrix(21, 21, 44, 0.2)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return add(ex, linear_gelu(ex, x[0], p[0], Param{}, GeluForm::erf), x[0]);
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return map2(map(linear_reference(x[0], p[0], nullptr), gelu_erf), x[0], plus);
+                   }});
+  cases.push_back(
+      {Op::linear_add,
+       "linear_add",
+       {random_matrix(18, 35, 45), random_matrix(18, 67, 46)},
+       {random_matrix(67, 35, 47), random_matrix(1, 67, 48)},
+       [](Exec& ex, const Tensors& x, const Params& p) { return linear_add(ex, x[0], p[0], p[1], x[1]); },
+       [](const Inputs& x, const Inputs& p) {
+         return map2(linear_reference(x[0], p[0], &p[1]), x[1], plus);
+       }});
+  cases.push_back(
+      {Op::linear_add,
+       "linear_add to its own input",
+       {random_matrix(5, 21, 49)},
+       {random_matrix(21, 21, 50)},
+       [](Exec& ex, const Tensors& x, const Params& p) { return linear_add(ex, x[0], p[0], Param{}, x[0]); },
+       [](const Inputs& x, const Inputs& p) {
+         return map2(linear_reference(x[0], p[0], nullptr), x[0], plus);
+       }});
   cases.push_back({Op::add,
                    "add",
                    {random_matrix(3, 17, 11), random_matrix(3, 17, 12)},

@@ -25,10 +25,6 @@ struct ExportOptions {
   std::string type = "f32";
 };
 
-DType type_of(const std::string& name) {
-  return name == "f16" ? DType::f16 : name == "bf16" ? DType::bf16 : DType::f32;
-}
-
 // A tokenizer that cannot name each of the model's rows is another model's.
 std::unique_ptr<Tokenizer> tokenizer_of(const fs::path& directory, const ModelConfig& config) {
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(directory);
@@ -77,7 +73,7 @@ void run_export(const ExportOptions& options, const CliContext& context) {
   const std::unique_ptr<Model> model = load_model(directory);
   const std::unique_ptr<Tokenizer> tokenizer = tokenizer_of(directory, model->config());
   const ModelConfig config = config_with_special_tokens(model->config(), *tokenizer);
-  const DType type = type_of(options.type);
+  const DType type = weight_type(options.type);
   if (gguf) {
     const std::string name = fs::weakly_canonical(options.model).filename().string();
     write_gguf_model(out, config, name, gguf_vocabulary(*tokenizer), gguf_tensors(*model), type);

@@ -27,6 +27,7 @@ struct Arguments {
   std::string prompt;
   GenerateOptions options{.sampling = {.temperature = 0.8f}};
   std::optional<std::uint64_t> seed;
+  std::string weights = "f32";
   bool ignore_end = false;
   bool echo = false;
   bool json = false;
@@ -93,7 +94,7 @@ void run_generate(Arguments arguments, const CliContext& context) {
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(directory);
   const std::vector<std::int32_t> prompt = prompt_tokens(*tokenizer, arguments.prompt);
   ThreadPool pool(context.thread_count());
-  const PackedWeights packed(*model, pool);
+  const PackedWeights packed(*model, pool, weight_type(arguments.weights));
   Session session(*model, pool);
   Generator generator(session, *tokenizer, arguments.options);
 
@@ -141,6 +142,10 @@ void add_generate(CLI::App& app, const CliContext& context) {
   command
       ->add_option("--stop", arguments->options.stops, "End before this string; may be given several times")
       ->allow_extra_args(false);
+  command
+      ->add_option("--weights", arguments->weights, "Round matrices to f16 or bf16: half the memory traffic")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->capture_default_str();
   command->add_flag("--ignore-end", arguments->ignore_end, "Go on after the end-of-text token");
   command->add_flag("--echo", arguments->echo, "Write the prompt before the text");
   command->add_flag("--json", arguments->json, "One document at the end instead of a stream");

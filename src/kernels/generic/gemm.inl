@@ -1,4 +1,4 @@
-// The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] over the vectors of one instruction set.
+// The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] [+ residual] over the vectors of one instruction set.
 //
 // The including file defines, in the same anonymous namespace and before this text: struct Vec (vectors and
 // their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, kAhead, kAheadSkinny and
@@ -33,16 +33,39 @@ constexpr Index part(Index total, Index parts, Index i) {
   return total * i / parts;
 }
 
+// How B is stored: its elements, and a vector of them as f32. Only f32 is ever read in place, where columns
+// may end within a vector; panels are padded.
+template <DType>
+struct Stored {
+  using Element = float;
+  static Vec::Reg load(const float* p) { return Vec::load(p); }
+  static Vec::Reg load(const float* p, Vec::Mask mask) { return Vec::load(p, mask); }
+};
+template <>
+struct Stored<DType::f16> {
+  using Element = std::uint16_t;
+  static Vec::Reg load(const std::uint16_t* p) { return Vec::load_f16(p); }
+  static Vec::Reg load(const std::uint16_t* p, Vec::Mask) { return Vec::load_f16(p); }
+};
+template <>
+struct Stored<DType::bf16> {
+  using Element = std::uint16_t;
+  static Vec::Reg load(const std::uint16_t* p) { return Vec::load_bf16(p); }
+  static Vec::Reg load(const std::uint16_t* p, Vec::Mask) { return Vec::load_bf16(p); }
+};
+
 // One tile of C: rows x (vectors of one or of several panels).
 struct Tile {
   const float* a;
   Index a_row, a_k;  // one of them is 1
-  const float* b;
+  const void* b;
   Index b_panel, b_k;
   float* c;
   Index c_stride;
-  const float* bias;    // null unless this is the last block of k
-  const float* next_b;  // what comes after this tile, fetched meanwhile
+  const float* bias;      // null unless this is the last block of k
+  const float* residual;  // likewise
+  Index residual_stride;
+  const void* next_b;  // what comes after this tile, fetched meanwhile
   const float* next_c;
   Index k;
   Vec::Mask mask;  // columns of the last vector
@@ -52,7 +75,7 @@ struct Tile {
 // kPanels > 1 makes a row longer than one panel: at M = 1 a single panel would be 3 chains of latency 4 on
 // units that start 2 FMAs a cycle. Registers: kRows * vectors accumulators <= 24 of 32 (12 of 16 for AVX2),
 // the rest holds A and B.
-template <int kRows, int kPanels, int kVectors, bool kMasked, bool kUnitK>
+template <class B, int kRows, int kPanels, int kVectors, bool kMasked, bool kUnitK>
 void tile(const Tile& t) noexcept {
   constexpr int kAll = kPanels * kVectors;
   constexpr int kPerPanel = kPanels > 1 ? int{kPanelVectors} : kAll;
@@ -76,21 +99,22 @@ void tile(const Tile& t) noexcept {
     }
   }
   const float* a = t.a;
-  const float* b = t.b;
-  const float* ahead = b + kAhead * t.b_k;
+  using Element = typename B::Element;
+  const auto* b = static_cast<const Element*>(t.b);
+  const Element* ahead = b + kAhead * t.b_k;
   const Index last_ahead = t.k - kAhead;
   const Index row = kUnitK ? t.a_row : 1;
   for (Index p = 0; p < t.k; ++p) {
-    if (p == last_ahead) ahead = t.next_b;
+    if (p == last_ahead) ahead = static_cast<const Element*>(t.next_b);
     if constexpr (kRows <= kPerPanel && kPanels > 1) {
       Vec::Reg x[kRows];
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) x[i] = Vec::broadcast(a + i * row);
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) {
-        const float* from = b + (v / kPerPanel) * t.b_panel + column(v % kPerPanel);
+        const Element* from = b + (v / kPerPanel) * t.b_panel + column(v % kPerPanel);
         __builtin_prefetch(from + kAheadSkinny);
-        const Vec::Reg w = Vec::load(from);
+        const Vec::Reg w = B::load(from);
 #pragma GCC unroll 32
         for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::fma(x[i], w, acc[i][v]);
       }
@@ -98,9 +122,9 @@ void tile(const Tile& t) noexcept {
       Vec::Reg w[kAll];
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) {
-        const float* from = b + (v / kPerPanel) * t.b_panel + column(v % kPerPanel);
+        const Element* from = b + (v / kPerPanel) * t.b_panel + column(v % kPerPanel);
         __builtin_prefetch(ahead + column(v));
-        w[v] = kMasked && v == kAll - 1 ? Vec::load(from, t.mask) : Vec::load(from);
+        w[v] = kMasked && v == kAll - 1 ? B::load(from, t.mask) : B::load(from);
       }
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) {
@@ -122,6 +146,18 @@ void tile(const Tile& t) noexcept {
       for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::add(acc[i][v], bias);
     }
   }
+  if (t.residual != nullptr) {
+    const float* residual = t.residual;
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i, residual += t.residual_stride) {
+#pragma GCC unroll 32
+      for (int v = 0; v < kAll; ++v) {
+        const float* from = residual + column(v);
+        const bool last = kMasked && v == kAll - 1;
+        acc[i][v] = Vec::add(acc[i][v], last ? Vec::load(from, t.mask) : Vec::load(from));
+      }
+    }
+  }
   float* out = t.c;
 #pragma GCC unroll 32
   for (int i = 0; i < kRows; ++i, out += t.c_stride) {
@@ -139,29 +175,33 @@ void tile(const Tile& t) noexcept {
 
 using TileFunction = void (*)(const Tile&) noexcept;
 
-template <int kRows, bool kUnitK>
+template <class B, int kRows, bool kUnitK>
 TileFunction tile_for(Index panels, Index vectors, bool masked) noexcept {
   if constexpr (kPanelsAtOnce[kRows] > 1) {
-    if (panels > 1) return tile<kRows, kPanelsAtOnce[kRows], kPanelVectors, false, kUnitK>;
+    if (panels > 1) return tile<B, kRows, kPanelsAtOnce[kRows], kPanelVectors, false, kUnitK>;
   }
-  if (!masked) return tile<kRows, 1, kPanelVectors, false, kUnitK>;
+  if (!masked) return tile<B, kRows, 1, kPanelVectors, false, kUnitK>;
   if constexpr (kPanelVectors >= 3) {
-    if (vectors == 3) return tile<kRows, 1, 3, true, kUnitK>;
+    if (vectors == 3) return tile<B, kRows, 1, 3, true, kUnitK>;
   }
-  return vectors == 2 ? tile<kRows, 1, 2, true, kUnitK> : tile<kRows, 1, 1, true, kUnitK>;
+  return vectors == 2 ? tile<B, kRows, 1, 2, true, kUnitK> : tile<B, kRows, 1, 1, true, kUnitK>;
+}
+
+template <class B, bool kUnitK, int kRows = kTileRows>
+TileFunction tile_of_rows(Index rows, Index panels, Index vectors, bool masked) noexcept {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return tile_of_rows<B, kUnitK, kRows - 1>(rows, panels, vectors, masked);
+  }
+  return tile_for<B, kRows, kUnitK>(panels, vectors, masked);
 }
 
 // The tile of `rows` rows and of kPanelsAtOnce[rows] panels (panels > 1), of one panel, or of the last,
 // narrower panel.
-template <int kRows = kTileRows>
-TileFunction choose(Index rows, bool unit_k, Index panels, Index vectors, bool masked) noexcept {
-  if constexpr (kRows == 1) {
-    return unit_k ? tile_for<1, true>(panels, vectors, masked) : tile_for<1, false>(panels, vectors, masked);
-  } else {
-    if (rows < kRows) return choose<kRows - 1>(rows, unit_k, panels, vectors, masked);
-    return unit_k ? tile_for<kRows, true>(panels, vectors, masked)
-                  : tile_for<kRows, false>(panels, vectors, masked);
-  }
+TileFunction choose(const GemmArgs& g, Index rows, Index panels, Index vectors, bool masked) noexcept {
+  if (g.b_type == DType::f16) return tile_of_rows<Stored<DType::f16>, true>(rows, panels, vectors, masked);
+  if (g.b_type == DType::bf16) return tile_of_rows<Stored<DType::bf16>, true>(rows, panels, vectors, masked);
+  return g.a_k_stride == 1 ? tile_of_rows<Stored<DType::f32>, true>(rows, panels, vectors, masked)
+                           : tile_of_rows<Stored<DType::f32>, false>(rows, panels, vectors, masked);
 }
 
 // Rows of A that are needed next: lines are asked for a few at a time, between tiles, so that no slab begins
@@ -201,7 +241,6 @@ Ahead ahead_of(const GemmArgs& g, const Slab& s) noexcept {
 
 // One slab times the panels [first, end).
 void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end, Ahead ahead) noexcept {
-  const bool unit_k = g.a_k_stride == 1;
   const Index full_end = min(end, g.n / kPanel);
   const Index share = ceil_div(ahead.runs * ahead.lines, end - first);
   Tile t;
@@ -214,14 +253,19 @@ void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end, Ahe
   t.k = s.k;
   t.mask = Vec::mask(kLanes);
   t.from_c = g.accumulate || s.k0 > 0;
-  const float* bias = s.k0 + s.k == g.k ? g.bias : nullptr;
-  const float* b = g.b + s.k0 * g.b_k_stride;
+  const bool last_k = s.k0 + s.k == g.k;
+  const float* bias = last_k ? g.bias : nullptr;
+  const float* residual = last_k && g.residual != nullptr ? g.residual + s.row * g.residual_stride : nullptr;
+  t.residual_stride = g.residual_stride;
+  const Index element = g.b_type == DType::f32 ? 4 : 2;
+  const char* b = static_cast<const char*>(g.b) + s.k0 * g.b_k_stride * element;
   const auto run = [&](TileFunction f, Index panel, Index panels) {
-    t.b = b + panel * g.b_panel_stride;
+    t.b = b + panel * g.b_panel_stride * element;
     t.c = g.c + s.row * g.c_stride + panel * kPanel;
     t.bias = bias != nullptr ? bias + panel * kPanel : nullptr;
+    t.residual = residual != nullptr ? residual + panel * kPanel : nullptr;
     const bool more = panel + panels < end;
-    t.next_b = b + (more ? panel + panels : first) * g.b_panel_stride;
+    t.next_b = b + (more ? panel + panels : first) * g.b_panel_stride * element;
     t.next_c = more ? t.c + panels * kPanel : t.c + s.rows * g.c_stride - (panel - first) * kPanel;
     f(t);
     ahead.fetch(share * panels);
@@ -229,18 +273,25 @@ void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end, Ahe
   Index panel = first;
   const Index at_once = kPanelsAtOnce[s.rows];
   if (at_once > 1 && panel + at_once <= full_end) {
-    const TileFunction f = choose(s.rows, unit_k, at_once, kPanelVectors, false);
+    const TileFunction f = choose(g, s.rows, at_once, kPanelVectors, false);
     for (; panel + at_once <= full_end; panel += at_once) run(f, panel, at_once);
   }
   if (panel < full_end) {
-    const TileFunction f = choose(s.rows, unit_k, 1, kPanelVectors, false);
+    const TileFunction f = choose(g, s.rows, 1, kPanelVectors, false);
     for (; panel < full_end; ++panel) run(f, panel, 1);
   }
   if (panel < end) {
     const Index vectors = ceil_div(g.n - panel * kPanel, kLanes);
     t.mask = Vec::mask(g.n - panel * kPanel - (vectors - 1) * kLanes);
-    run(choose(s.rows, unit_k, 1, vectors, true), panel, 1);
+    run(choose(g, s.rows, 1, vectors, true), panel, 1);
   }
+}
+
+// The activation of what a slab has finished in the panels [first, end): some 10 KiB, still in L1.
+void activate(const GemmArgs& g, const Slab& s, Index first, Index end) noexcept {
+  const Index column = first * kPanel, columns = min(g.n, end * kPanel) - column;
+  for (Index i = s.row; i < s.row + s.rows; ++i)
+    g.activation(g.c + i * g.c_stride + column, columns, g.activated + i * g.activated_stride + column);
 }
 
 // How a product is cut into blocks of k, blocks of panels and slabs of rows.
@@ -277,6 +328,7 @@ void gemm(const GemmArgs& g) noexcept {
       for (Index i = 0; i < cuts.slabs; ++i) {
         const Slab next = i + 1 < cuts.slabs ? slab_of(g, cuts.slabs, i + 1, k0, k1) : Slab{};
         multiply_slab(g, slab, first, end, ahead_of(g, next));
+        if (g.activation != nullptr && k1 == g.k) activate(g, slab, first, end);
         slab = next;
       }
     }

@@ -4,6 +4,7 @@
 // The chains are those of kernels.h; without FMA instructions each step rounds twice.
 #include "kernels/kernels.h"
 #include "kernels/overrides.h"
+#include "tensor/half.h"
 
 namespace smallmind {
 namespace {
@@ -35,8 +36,22 @@ void pack_slabs(const float* a, Index k_stride, Index m, Index k, float* slabs, 
   }
 }
 
+// The elements of B as they are stored, and one of them as f32.
+struct StoredF32 {
+  using Element = float;
+  static float value(float x) { return x; }
+};
+struct StoredF16 {
+  using Element = std::uint16_t;
+  static float value(std::uint16_t x) { return f16_to_f32(x); }
+};
+struct StoredBf16 {
+  using Element = std::uint16_t;
+  static float value(std::uint16_t x) { return bf16_to_f32(x); }
+};
+
 // Rows i .. i + kCount of panel q.
-template <Index kCount>
+template <class B, Index kCount>
 void tile(const GemmArgs& g, Index i, Index q) noexcept {
   const Index j = q * kPanel, columns = min(kPanel, g.n - j);
   float acc[kCount][kPanel] = {};
@@ -47,32 +62,50 @@ void tile(const GemmArgs& g, Index i, Index q) noexcept {
   }
   const float* a =
       g.a_slab_stride == 0 ? g.a + i * g.a_row_stride : g.a + i / kTileRows * g.a_slab_stride + i % kTileRows;
-  const float* b = g.b + q * g.b_panel_stride;
+  const auto* b = static_cast<const typename B::Element*>(g.b) + q * g.b_panel_stride;
   for (Index p = 0; p < g.k; ++p, a += g.a_k_stride, b += g.b_k_stride) {
+    float w[kPanel] = {};
     if (columns == kPanel) {
-      for (Index r = 0; r < kCount; ++r) {
-        const float x = a[r * g.a_row_stride];
-        for (Index c = 0; c < kPanel; ++c) acc[r][c] += x * b[c];
-      }
+      for (Index c = 0; c < kPanel; ++c) w[c] = B::value(b[c]);
     } else {
-      for (Index r = 0; r < kCount; ++r) {
-        for (Index c = 0; c < columns; ++c) acc[r][c] += a[r * g.a_row_stride] * b[c];
-      }
+      for (Index c = 0; c < columns; ++c) w[c] = B::value(b[c]);
+    }
+    for (Index r = 0; r < kCount; ++r) {
+      const float x = a[r * g.a_row_stride];
+      for (Index c = 0; c < kPanel; ++c) acc[r][c] += x * w[c];
     }
   }
   for (Index r = 0; r < kCount; ++r) {
     float* out = g.c + (i + r) * g.c_stride + j;
-    for (Index c = 0; c < columns; ++c) out[c] = g.bias != nullptr ? acc[r][c] + g.bias[j + c] : acc[r][c];
+    const float* residual = g.residual != nullptr ? g.residual + (i + r) * g.residual_stride + j : nullptr;
+    for (Index c = 0; c < columns; ++c) {
+      const float sum = g.bias != nullptr ? acc[r][c] + g.bias[j + c] : acc[r][c];
+      out[c] = residual != nullptr ? sum + residual[c] : sum;
+    }
+  }
+}
+
+template <class B>
+void multiply(const GemmArgs& g) noexcept {
+  const Index panels = (g.n + kPanel - 1) / kPanel;
+  for (Index q = 0; q < panels; ++q) {
+    Index i = 0;
+    for (; i + kTileRows <= g.m; i += kTileRows) tile<B, kTileRows>(g, i, q);
+    for (; i < g.m; ++i) tile<B, 1>(g, i, q);
   }
 }
 
 void gemm(const GemmArgs& g) noexcept {
-  const Index panels = (g.n + kPanel - 1) / kPanel;
-  for (Index q = 0; q < panels; ++q) {
-    Index i = 0;
-    for (; i + kTileRows <= g.m; i += kTileRows) tile<kTileRows>(g, i, q);
-    for (; i < g.m; ++i) tile<1>(g, i, q);
-  }
+  if (g.n <= 0) return;
+  if (g.b_type == DType::f16)
+    multiply<StoredF16>(g);
+  else if (g.b_type == DType::bf16)
+    multiply<StoredBf16>(g);
+  else
+    multiply<StoredF32>(g);
+  if (g.activation == nullptr) return;
+  for (Index i = 0; i < g.m; ++i)
+    g.activation(g.c + i * g.c_stride, g.n, g.activated + i * g.activated_stride);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// What the files of architectures share: how a parameter is declared, and the register of architectures.
+// What the files of architectures share: how a parameter is declared, the projection into the residual
+// stream, and the register of architectures.
 //
 // The build lists arch/*.cpp: a file NAME.cpp defines `std::unique_ptr<Model> make_NAME(const ModelConfig&)`.
 #pragma once
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "model/model.h"
+#include "nn/ops.h"
 
 namespace smallmind {
 
@@ -25,6 +27,13 @@ inline Param vector(std::string name, std::int64_t cols, Init init) {
 
 inline std::string block(std::int64_t layer, const char* name) {
   return "blk." + std::to_string(layer) + "." + name;
+}
+
+// h + dropout(x W^T + b), in place in h when nothing records.
+inline Tensor add_projection(Exec& ex, const Tensor& h, const Tensor& x, const Param& weight,
+                             const Param& bias, float p) {
+  if (p == 0.0f) return linear_add(ex, x, weight, bias, h);
+  return add(ex, h, dropout(ex, linear(ex, x, weight, bias), p));
 }
 
 }  // namespace smallmind

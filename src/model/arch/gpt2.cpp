@@ -60,13 +60,11 @@ class Gpt2 final : public Model {
       const Tensor qkv = linear(ex, a, w.attn_qkv, w.attn_qkv_bias);  // (N, 3D)
       a = attention(ex, qkv.columns(0, c.width), qkv.columns(c.width, c.width),
                     qkv.columns(2 * c.width, c.width), shape, batch, cache, l);
-      a = linear(ex, a, w.attn_output, w.attn_output_bias);
-      h = add(ex, h, dropout(ex, a, training_dropout(ex)));
+      h = add_projection(ex, h, a, w.attn_output, w.attn_output_bias, training_dropout(ex));
 
       Tensor f = layer_norm(ex, h, w.ffn_norm, w.ffn_norm_bias, c.norm_eps);
-      f = gelu(ex, linear(ex, f, w.ffn_up, w.ffn_up_bias), form);  // (N, F)
-      f = linear(ex, f, w.ffn_down, w.ffn_down_bias);
-      h = add(ex, h, dropout(ex, f, training_dropout(ex)));
+      f = linear_gelu(ex, f, w.ffn_up, w.ffn_up_bias, form);  // (N, F)
+      h = add_projection(ex, h, f, w.ffn_down, w.ffn_down_bias, training_dropout(ex));
     }
     return layer_norm(ex, h, output_norm_, output_norm_bias_, c.norm_eps);
   }

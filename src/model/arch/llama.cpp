@@ -70,14 +70,12 @@ class Llama final : public Model {
           rope(ex, linear(ex, a, w.attn_k, w.attn_k_bias), rope_, c.kv_heads, batch);  // (N, G*K)
       const Tensor v = linear(ex, a, w.attn_v, w.attn_v_bias);
       a = attention(ex, q, k, v, shape, batch, cache, l);
-      a = linear(ex, a, w.attn_output, w.attn_output_bias);
-      h = add(ex, h, dropout(ex, a, p));
+      h = add_projection(ex, h, a, w.attn_output, w.attn_output_bias, p);
 
       Tensor f = rms_norm(ex, h, w.ffn_norm, c.norm_eps);
       const Tensor gate = linear(ex, f, w.ffn_gate, w.ffn_gate_bias);  // (N, F)
       f = swiglu(ex, gate, linear(ex, f, w.ffn_up, w.ffn_up_bias));
-      f = linear(ex, f, w.ffn_down, w.ffn_down_bias);
-      h = add(ex, h, dropout(ex, f, p));
+      h = add_projection(ex, h, f, w.ffn_down, w.ffn_down_bias, p);
     }
     return rms_norm(ex, h, output_norm_, c.norm_eps);
   }

@@ -16,7 +16,7 @@ struct GeluBackward {
     if (!dx) return;
     SM_CHECK(dx.stride == x.cols && x.contiguous(),
              "[gelu] a whole activation expected, a view of columns given");
-    const OpZone zone(ex, kOp, elementwise_cost(x.size(), 18, 3));
+    const OpZone zone(ex, kOp, elementwise_cost(x.size(), kGeluBackwardFlops, 3));
     const auto kernel =
         form == GeluForm::tanh ? ex.kernels().gelu_tanh_backward : ex.kernels().gelu_erf_backward;
     ex.parallel(x.size(), kElementGrain, [&](Index begin, Index end) {
@@ -29,7 +29,7 @@ struct GeluBackward {
 
 Tensor gelu(Exec& ex, const Tensor& x, GeluForm form) {
   SM_CHECK(x.contiguous(), "[gelu] contiguous rows expected");
-  const OpZone zone(ex, Op::gelu, elementwise_cost(x.size(), 9, 2));
+  const OpZone zone(ex, Op::gelu, elementwise_cost(x.size(), kGeluFlops, 2));
   const Tensor out = ex.recording() ? ex.make(x.rows, x.cols) : x;
   const auto kernel = form == GeluForm::tanh ? ex.kernels().gelu_tanh : ex.kernels().gelu_erf;
   ex.parallel(x.size(), kElementGrain / 4,
