@@ -9,6 +9,7 @@
 #include "infer/packed_weights.h"
 #include "infer/session.h"
 #include "machine/roofline.h"
+#include "profiler/statistics.h"
 #include "train/step.h"
 
 namespace smallmind {
@@ -18,19 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-double relative_deviation(const std::vector<double>& values) {
-  const double centre = median(values);
-  std::vector<double> deviations;
-  for (const double value : values) deviations.push_back(std::abs(value - centre));
-  return median(deviations) / centre;
 }
 
 std::vector<std::int32_t> some_tokens(Index count, Index vocab) {
@@ -106,7 +94,7 @@ struct Timing {
                                           static_cast<double>(tokens * static_cast<Index>(rates.size()));
     result.repeats = static_cast<int>(rates.size());
     result.tokens_per_second = median(rates);
-    result.spread = relative_deviation(rates);
+    result.spread = median_deviation(rates) / result.tokens_per_second;
     roof.sample();
     double least = 0;
     for (const OpCost& cost : costs) least += roof.least_seconds(cost);
