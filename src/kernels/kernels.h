@@ -190,6 +190,9 @@ struct KernelTable {
   void (*stream_copy)(const float* x, Index n, float* out) noexcept;                 // 1 read, 1 write
   void (*stream_update)(float* x, Index n) noexcept;                                 // in place
   void (*stream_add)(const float* a, const float* b, Index n, float* out) noexcept;  // 2 reads, 1 write
+  float (*stream_read2)(const float* a, const float* b, Index n) noexcept;           // 2 reads
+  // 4 reads, 3 writes: a, b and c in place, as an optimiser does; their values stay what they are.
+  void (*stream_update3)(const float* x, Index n, float* a, float* b, float* c) noexcept;
 };
 
 }  // namespace smallmind

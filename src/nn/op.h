@@ -72,6 +72,35 @@ constexpr OpCost attention_cost(std::int64_t pairs, std::int64_t rows, std::int6
   return {pairs * 4 * head_width, 4 * head_width * (2 * rows + 2 * keys)};
 }
 
+// Five products per pair where forward has two: scores again, dP, dV, dQ, dK.
+constexpr OpCost attention_backward_cost(OpCost forward) noexcept {
+  return {forward.flops * 5 / 2, forward.bytes * 2};
+}
+
+// Elementwise and row ops over n elements.
+constexpr OpCost add_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 1, 3);
+}
+constexpr OpCost relu_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 1, 2);
+}
+constexpr OpCost gelu_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, kGeluFlops, 2);
+}
+constexpr OpCost softmax_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 5, 2);
+}
+constexpr OpCost layer_norm_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 8, 2);
+}
+constexpr OpCost dot_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 2, 2);
+}
+// Reads parameter, gradient and both moments, writes three of them back.
+constexpr OpCost adamw_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 15, 7);
+}
+
 constexpr OpCost operator+(OpCost a, OpCost b) noexcept {
   return {a.flops + b.flops, a.bytes + b.bytes};
 }

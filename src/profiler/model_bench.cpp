@@ -153,8 +153,7 @@ void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& opt
   settings.batch = options.train_batch;
   const PassNeeds needs = measure_pass(model, pool, settings.batch, true);
   TrainingStep step(model, settings, pool, needs);
-  // AdamW reads parameter, gradient and both moments and writes three of them back: 28 bytes a parameter.
-  const OpCost cost = needs.cost + OpCost{0, 28 * static_cast<std::int64_t>(model.values().size())};
+  const OpCost cost = needs.cost + adamw_cost(static_cast<std::int64_t>(model.values().size()));
   const auto footprint = static_cast<std::int64_t>(needs.memory.total() + model.values().size_bytes() * 4);
   BenchResult result =
       Timing{options, pool}.measure(static_cast<Index>(tokens.size()), {&cost, 1}, footprint, [&] {

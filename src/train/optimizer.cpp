@@ -7,6 +7,7 @@
 
 #include "base/float_mode.h"
 #include "base/zone.h"
+#include "nn/op.h"
 
 namespace smallmind {
 namespace {
@@ -66,9 +67,10 @@ double AdamW::gradient_norm(ThreadPool& pool, const KernelTable& kernels) {
 }
 
 void AdamW::update(ThreadPool& pool, const KernelTable& kernels, float learning_rate, double norm) {
+  const OpCost cost = adamw_cost(static_cast<std::int64_t>(floats_));
   const Zone zone("adamw", {.phase = Phase::optimizer,
-                            .flops = 15.0 * static_cast<double>(floats_),
-                            .bytes = 28.0 * static_cast<double>(floats_)});
+                            .flops = static_cast<double>(cost.flops),
+                            .bytes = static_cast<double>(cost.bytes)});
   const auto clip = static_cast<double>(settings_.clip);
   const double scale = clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0;
   const auto t = static_cast<double>(++updates_);

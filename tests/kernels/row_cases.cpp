@@ -245,21 +245,43 @@ void add_elementwise(std::vector<Case>& list) {
                   1e-6, 1e-6, 0});
 }
 
+Case update3_case() {
+  return {"stream_update3",
+          [](const KernelTable& t, Index n, Index shift) {
+            Buffer x(n, shift, 1), a(n, (shift + 1) % 16, 2), b(n, (shift + 2) % 16, 3),
+                c(n, (shift + 3) % 16, 4);
+            t.stream_update3(x.data(), n, a.data(), b.data(), c.data());
+            std::vector<float> all;
+            for (Buffer* buffer : {&a, &b, &c}) buffer->append_to(all);
+            return all;
+          },
+          [](Index n) {
+            std::vector<double> all;
+            for (const int seed : {2, 3, 4})
+              for (Index i = 0; i < n; ++i) all.push_back(static_cast<double>(value(seed, i)));
+            return all;
+          },
+          0,
+          0,
+          0};
+}
+
 void add_reductions(std::vector<Case>& list) {
-  list.push_back({"dot, sum_squares, stream_read",
+  list.push_back({"dot, sum_squares, stream_read, stream_read2",
                   [](const KernelTable& t, Index n, Index shift) {
                     Buffer a(n, shift, 1), b(n, (shift + 3) % 16, 2);
-                    return std::vector<float>{t.dot(a.data(), b.data(), n),
-                                              static_cast<float>(t.sum_squares(a.data(), n)),
-                                              t.stream_read(a.data(), n)};
+                    return std::vector<float>{
+                        t.dot(a.data(), b.data(), n), static_cast<float>(t.sum_squares(a.data(), n)),
+                        t.stream_read(a.data(), n), t.stream_read2(a.data(), b.data(), n)};
                   },
                   [](Index n) {
-                    std::vector<double> all(3, 0.0);
+                    std::vector<double> all(4, 0.0);
                     for (Index i = 0; i < n; ++i) {
                       const double a = static_cast<double>(value(1, i));
                       all[0] += a * static_cast<double>(value(2, i));
                       all[1] += a * a;
                       all[2] += a;
+                      all[3] += a + static_cast<double>(value(2, i));
                     }
                     return all;
                   },
@@ -555,6 +577,7 @@ const std::vector<Case>& cases() {
     all.push_back(cross_entropy_case());
     all.push_back(rope_case());
     all.push_back(adamw_case());
+    all.push_back(update3_case());
     all.push_back(convert_case());
     return all;
   }();

@@ -52,12 +52,52 @@ void stream_add_n(const float* a, const float* b, Index n, float* out) noexcept 
   map(a, b, n, out, [](Vec u, Vec v) { return u + v; });
 }
 
+[[gnu::flatten]] float stream_read2_n(const float* x, const float* y, Index n) noexcept {
+  Vec a = zero(), b = zero(), c = zero(), d = zero();
+  Index i = 0;
+  for (; i + 2 * kWidth <= n; i += 2 * kWidth) {
+    a = a + load(x + i);
+    b = b + load(y + i);
+    c = c + load(x + i + kWidth);
+    d = d + load(y + i + kWidth);
+  }
+  if (i + kWidth <= n) {
+    a = a + load(x + i);
+    b = b + load(y + i);
+    i += kWidth;
+  }
+  if (i < n) c = c + load_n(x + i, n - i) + load_n(y + i, n - i);
+  return sum((a + b) + (c + d));
+}
+
+[[gnu::flatten]] void stream_update3_n(const float* x, Index n, float* a, float* b, float* c) noexcept {
+  const volatile float opaque = 0.0f;  // the compiler must not know that nothing changes
+  const Vec factor = set(opaque);
+  Index i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const Vec term = load(x + i) * factor;
+    const Vec u = load(a + i) + term, v = load(b + i) + term, w = load(c + i) + term;
+    store(a + i, u);
+    store(b + i, v);
+    store(c + i, w);
+  }
+  if (const Index rest = n - i; rest > 0) {
+    const Vec term = load_n(x + i, rest) * factor;
+    const Vec u = load_n(a + i, rest) + term, v = load_n(b + i, rest) + term, w = load_n(c + i, rest) + term;
+    store_n(a + i, u, rest);
+    store_n(b + i, v, rest);
+    store_n(c + i, w, rest);
+  }
+}
+
 void install_peak(KernelTable& table) noexcept {
   table.fma_flops = fma_flops_n;
   table.stream_read = stream_read_n;
   table.stream_copy = stream_copy_n;
   table.stream_update = stream_update_n;
   table.stream_add = stream_add_n;
+  table.stream_read2 = stream_read2_n;
+  table.stream_update3 = stream_update3_n;
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct AddBackward {
 Tensor add(Exec& ex, const Tensor& a, const Tensor& b) {
   SM_CHECK(a.rows == b.rows && a.cols == b.cols, "[add] equal shapes expected, ({}, {}) and ({}, {}) given",
            a.rows, a.cols, b.rows, b.cols);
-  const OpZone zone(ex, Op::add, elementwise_cost(a.size(), 1, 3));
+  const OpZone zone(ex, Op::add, add_cost(a.size()));
   const Tensor out = ex.recording() ? ex.make(a.rows, a.cols) : a;
   ex.parallel(a.rows, row_grain(a.cols), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) ex.kernels().add(a.row(i), b.row(i), a.cols, out.row(i));

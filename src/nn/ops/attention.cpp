@@ -140,8 +140,7 @@ struct AttentionBackward {
   void backward(Exec& ex) const {
     const Tensor dout = ex.incoming(call.out);
     if (dout.rows == 0 || call.q.grad == nullptr) return;
-    // Five products per pair where forward has two: scores again, dP, dV, dQ, dK.
-    const OpZone zone(ex, kOp, {forward_cost.flops * 5 / 2, forward_cost.bytes * 2});
+    const OpZone zone(ex, kOp, attention_backward_cost(forward_cost));
     const Targets to = targets(ex);
     ScratchScope scratch(ex);
     const Index floats = ex.kernels().attention_backward_scratch(longest_rows, call.shape.head_width);

@@ -29,7 +29,7 @@ struct GeluBackward {
 
 Tensor gelu(Exec& ex, const Tensor& x, GeluForm form) {
   SM_CHECK(x.contiguous(), "[gelu] contiguous rows expected");
-  const OpZone zone(ex, Op::gelu, elementwise_cost(x.size(), kGeluFlops, 2));
+  const OpZone zone(ex, Op::gelu, gelu_cost(x.size()));
   const Tensor out = ex.recording() ? ex.make(x.rows, x.cols) : x;
   const auto kernel = form == GeluForm::tanh ? ex.kernels().gelu_tanh : ex.kernels().gelu_erf;
   ex.parallel(x.size(), kElementGrain / 4,

@@ -1,0 +1,102 @@
+// Which rows are run, and in which order; see kernel_bench.h.
+#include "profiler/kernel_bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "kernels/dispatch.h"
+#include "profiler/kernel_bench/spec.h"
+#include "profiler/kernel_bench/targets.h"
+
+namespace smallmind {
+namespace {
+
+// Nothing is faster than its limit; 2 % is what medians of alternating samples may differ by.
+constexpr double kMostShare = 1.02;
+
+std::vector<KernelSpec> all_specs() {
+  std::vector<KernelSpec> all;
+  for (const auto& specs : {product_specs, attention_specs, row_specs})
+    for (KernelSpec& spec : specs()) all.push_back(std::move(spec));
+  return all;
+}
+
+bool chosen(const KernelSpec& spec, const std::vector<std::string>& groups) {
+  return groups.empty() || std::any_of(groups.begin(), groups.end(), [&](const std::string& group) {
+           return std::find(spec.groups.begin(), spec.groups.end(), group) != spec.groups.end();
+         });
+}
+
+void check_groups(const std::vector<std::string>& groups) {
+  std::string names;
+  for (const KernelGroup& group : kernel_bench_groups()) names += fmt::format(" {}", group.name);
+  for (const std::string& group : groups)
+    if (std::none_of(kernel_bench_groups().begin(), kernel_bench_groups().end(),
+                     [&](const KernelGroup& each) { return each.name == group; }))
+      fail_usage("[bench] a group of{} expected, '{}' given", names, group);
+}
+
+}  // namespace
+
+const std::vector<KernelGroup>& kernel_bench_groups() {
+  static const std::vector<KernelGroup> kGroups = {
+      {"square", "products of 128^3 to 2048^3 in three forms, plain operands"},
+      {"packed", "the same with the weight packed once"},
+      {"layers", "products of training at 2048 tokens, widths 128 to 768"},
+      {"layers128", "those of width 128"},
+      {"layers256", "those of width 256"},
+      {"layers384", "those of width 384"},
+      {"layers768", "those of width 768"},
+      {"skinny", "products of 1, 8 and 64 rows, the weight packed once"},
+      {"attention", "causal attention, forward, backward and its memory"},
+      {"rows", "row and elementwise kernels, AdamW"},
+      {"simd", "the reference workload of kernels"},
+      {"training", "the reference workload of training"},
+  };
+  return kGroups;
+}
+
+KernelBenchReport run_kernel_bench(const KernelBenchOptions& options,
+                                   const std::function<void(const KernelResult&)>& on_result) {
+  check_groups(options.groups);
+  const RivalLibraries rivals(options.rivals);
+  std::vector<std::unique_ptr<ThreadPool>> pools;
+  pools.push_back(std::make_unique<ThreadPool>(1));
+  if (options.threads > 1) pools.push_back(std::make_unique<ThreadPool>(options.threads));
+  const ForeignCpu foreign;
+  KernelBenchReport report;
+  for (const KernelSpec& spec : all_specs()) {
+    if (!chosen(spec, options.groups)) continue;
+    for (const auto& pool : pools) {
+      KernelResult result = spec.run({*pool, kernels(), rivals, options.seconds});
+      result.kernel = spec.kernel;
+      result.form = spec.form;
+      result.shape = spec.shape;
+      result.threads = pool->size();
+      result.targets = spec.targets;
+      result.best_then = spec.best_then;
+      on_result(result);
+      report.results.push_back(std::move(result));
+    }
+  }
+  report.means = judge_means(report.results);
+  report.rivals = rivals.status();
+  report.foreign_share = foreign.share();
+  return report;
+}
+
+void check_roofs(const std::vector<KernelResult>& results) {
+  std::string rows;
+  for (const KernelResult& r : results)
+    if (r.roofline_share > kMostShare && !r.disturbed)
+      rows += fmt::format("{}{} {} {} with {} threads at {:.3f} of '{}'", rows.empty() ? "" : "; ", r.kernel,
+                          r.form, r.shape, r.threads, r.roofline_share, r.roof);
+  if (!rows.empty())
+    fail(ErrorCode::internal, "[bench] shares of at most {} expected, the roof is wrong: {}", kMostShare,
+         rows);
+}
+
+}  // namespace smallmind

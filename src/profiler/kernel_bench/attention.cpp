@@ -1,0 +1,114 @@
+// Causal self-attention as the model runs it: the op with its tape, over one sequence. FLOPs count the pairs
+// that the mask leaves, T(T+1)/2 per head; backward is timed alone.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/float_mode.h"
+#include "nn/ops.h"
+#include "profiler/kernel_bench/spec.h"
+
+namespace smallmind {
+namespace {
+
+struct Shape {
+  Index rows, heads, head_width;
+  Index width() const { return heads * head_width; }
+};
+
+// The op on q, k and v that are the three parts of one activation, as in a model.
+class Attention {
+ public:
+  Attention(ThreadPool& pool, const KernelTable& kernels, Shape shape)
+      : shape_(shape),
+        tokens_(static_cast<std::size_t>(shape.rows)),
+        segment_{0, shape.rows, 0, 0},
+        random_{3 * shape.rows * shape.width(), shape.rows * shape.width()} {
+    Exec dry = Exec::measuring(pool, kernels, true);
+    run(dry);
+    forward_cost_ = dry.cost();
+    dry.backward(out_, random_[1]);
+    memory_ = dry.memory();
+    exec_.emplace(pool, kernels, true, memory_);
+    run(*exec_);
+    std::copy_n(random_[0], qkv_.size(), qkv_.data);  // the activation keeps its place in every step
+  }
+
+  void forward() { run(*exec_); }
+  void backward() {
+    const FlushDenormals flush;
+    exec_->backward(out_, random_[1]);
+  }
+  OpCost forward_cost() const { return forward_cost_; }
+
+  // All memory of both passes except q, k, v, the result and the gradients of these.
+  double extra_mib() const {
+    const Index rows_of_activations = 3 + 1, gradients = 3 + 1;
+    const Index theirs = (rows_of_activations + gradients) * shape_.rows * shape_.width() * 4;
+    return static_cast<double>(static_cast<Index>(memory_.total()) - theirs) / (1 << 20);
+  }
+
+ private:
+  void run(Exec& exec) {
+    const Step step(exec);
+    const Index width = shape_.width();
+    qkv_ = exec.make(shape_.rows, 3 * width);
+    out_ = attention(exec, qkv_.columns(0, width), qkv_.columns(width, width), qkv_.columns(2 * width, width),
+                     {shape_.heads, shape_.heads, shape_.head_width}, {tokens_, {&segment_, 1}}, nullptr, 0);
+  }
+
+  Shape shape_;
+  std::vector<std::int32_t> tokens_;
+  Segment segment_;
+  Arrays random_;
+  ExecMemory memory_;
+  OpCost forward_cost_;
+  std::optional<Exec> exec_;
+  Tensor qkv_, out_;
+};
+
+KernelResult run_attention(const BenchContext& context, Shape shape, bool backward) {
+  const auto a = std::make_shared<Attention>(context.pool, context.kernels, shape);
+  KernelWork work;
+  work.roofs.push_back(fma_roof(context));
+  if (backward) {
+    work.cost = attention_backward_cost(a->forward_cost());
+    work.prepare = [a] { a->forward(); };
+    work.run = [a] { a->backward(); };
+  } else {
+    work.cost = a->forward_cost();
+    work.run = [a] { a->forward(); };
+  }
+  return timed(context, work);
+}
+
+}  // namespace
+
+std::vector<KernelSpec> attention_specs() {
+  constexpr Shape kShape{1024, 8, 64};
+  const std::string name = fmt::format("T{} H{} K{}", kShape.rows, kShape.heads, kShape.head_width);
+  const auto timed_spec = [&](const char* form, const char* target, bool backward) {
+    return KernelSpec{{"attention"}, "attention", form, name, {target}, 0, [=](const BenchContext& context) {
+                        return run_attention(context, kShape, backward);
+                      }};
+  };
+  std::vector<KernelSpec> list;
+  list.push_back(timed_spec("forward", "attention forward", false));
+  list.push_back(timed_spec("backward", "attention backward", true));
+  list.push_back({{"attention"},
+                  "attention",
+                  "extra memory",
+                  name,
+                  {"attention memory"},
+                  0,
+                  [](const BenchContext& context) {
+                    KernelResult result;
+                    result.value = Attention(context.pool, context.kernels, kShape).extra_mib();
+                    result.unit = "MiB";
+                    return result;
+                  }});
+  return list;
+}
+
+}  // namespace smallmind

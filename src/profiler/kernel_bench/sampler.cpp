@@ -1,0 +1,180 @@
+// Sampling in turns; see sampler.h.
+//
+// A sample is as many calls as take half a millisecond, so that clocks (30 ns) and the start of a parallel
+// region (0.3 us) do not count. Within a block, samples of each roof and of the work alternate; then each
+// rival gets a block, with a pause before and after in which thread pools stop spinning: OpenBLAS's workers
+// spin for 2^26 cycles, some 25 ms.
+#include "profiler/kernel_bench/sampler.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "profiler/statistics.h"
+
+namespace smallmind {
+namespace {
+
+constexpr double kSampleSeconds = 0.5e-3;
+constexpr auto kPause = std::chrono::milliseconds(30);
+constexpr int kRounds = 3;
+constexpr std::size_t kLeastSamples = 5;
+constexpr int kAttempts = 4;
+constexpr double kMostForeign = 0.03;
+constexpr double kLeastCpuShare = 0.97;
+
+double seconds_of(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+double now() {
+  return seconds_of(CLOCK_MONOTONIC);
+}
+
+// One thing to time: how many calls make a sample, and the samples so far in seconds per call.
+class Timed {
+ public:
+  Timed(const std::function<void()>& run, const std::function<void()>* prepare, bool one_thread)
+      : run_(&run), prepare_(prepare), one_thread_(one_thread) {}
+
+  // Warms up and finds the number of calls.
+  void calibrate() {
+    time_calls();
+    if (prepare_ != nullptr) return;  // what needs preparing is long
+    for (;;) {
+      const double seconds = time_calls();
+      if (seconds >= kSampleSeconds / 2) return;
+      calls_ = static_cast<int>(calls_ * std::clamp(kSampleSeconds / std::max(seconds, 1e-9), 2.0, 100.0));
+    }
+  }
+
+  void sample() {
+    const double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID), begin = now();
+    const double seconds = time_calls();
+    const double wall = now() - begin;
+    const bool whole = !one_thread_ || seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu >= kLeastCpuShare * wall;
+    (whole ? seconds_ : broken_).push_back(seconds / calls_);
+  }
+
+  std::size_t samples() const { return seconds_.size() + broken_.size(); }
+  // Samples in which the thread had its core, if there are any.
+  const std::vector<double>& seconds() const { return seconds_.empty() ? broken_ : seconds_; }
+
+ private:
+  double time_calls() {
+    if (prepare_ != nullptr) (*prepare_)();  // then calls_ is 1
+    const double begin = now();
+    for (int i = 0; i < calls_; ++i) (*run_)();
+    return now() - begin;
+  }
+
+  const std::function<void()>* run_;
+  const std::function<void()>* prepare_;  // or null
+  bool one_thread_;
+  int calls_ = 1;
+  std::vector<double> seconds_, broken_;
+};
+
+// Roofs and work in alternation, at least `seconds` of the work's own time and `least` samples.
+void alternate(std::vector<Timed>& roofs, Timed& own, double seconds, std::size_t least) {
+  const double begin = now();
+  const std::size_t before = own.samples();
+  const double all = seconds * static_cast<double>(1 + roofs.size());
+  while (now() - begin < all || own.samples() - before < least) {
+    for (Timed& roof : roofs) roof.sample();
+    own.sample();
+  }
+}
+
+void rival_block(const RivalRun& rival, Timed& timed, double seconds, bool first, std::size_t least) {
+  std::this_thread::sleep_for(kPause);
+  rival.select();
+  if (first)
+    timed.calibrate();
+  else
+    rival.run();  // wakes its threads
+  const double begin = now();
+  const std::size_t before = timed.samples();
+  while (now() - begin < seconds || timed.samples() - before < least) timed.sample();
+}
+
+Measurement attempt(const KernelWork& work, const SampleEffort& effort) {
+  const ForeignCpu foreign;
+  Timed own(work.run, work.prepare ? &work.prepare : nullptr, effort.one_thread);
+  std::vector<Timed> roofs, rivals;
+  for (const Roof& roof : work.roofs) roofs.emplace_back(roof.run, nullptr, effort.one_thread);
+  for (const RivalRun& rival : work.rivals) rivals.emplace_back(rival.run, nullptr, effort.one_thread);
+  own.calibrate();
+  for (Timed& roof : roofs) roof.calibrate();
+  const std::size_t least = (kLeastSamples + kRounds - 1) / kRounds;
+  for (int round = 0; round < kRounds; ++round) {
+    alternate(roofs, own, effort.seconds / kRounds, least);
+    for (std::size_t i = 0; i < rivals.size(); ++i)
+      rival_block(work.rivals[i], rivals[i], effort.seconds / kRounds / 2, round == 0, least);
+    if (!rivals.empty()) std::this_thread::sleep_for(kPause);
+  }
+  Measurement result;
+  result.seconds = median(own.seconds());
+  result.spread = median_deviation(own.seconds()) / result.seconds;
+  double least_seconds = 0;
+  for (std::size_t i = 0; i < roofs.size(); ++i) {
+    const Roof& roof = work.roofs[i];
+    const auto needed = static_cast<double>(roof.flops ? work.cost.flops : work.cost.bytes);
+    const double seconds = needed / roof.amount * median(roofs[i].seconds());
+    if (seconds <= least_seconds) continue;
+    least_seconds = seconds;
+    result.roof = roof.name;
+  }
+  result.share = least_seconds / result.seconds;
+  for (std::size_t i = 0; i < rivals.size(); ++i)
+    result.rival_seconds.emplace_back(work.rivals[i].name, median(rivals[i].seconds()));
+  result.foreign_share = foreign.share();
+  result.disturbed = foreign.disturbed();
+  return result;
+}
+
+// CPU time of all CPUs that was not idle, with what the hypervisor took; 0 where the system does not say.
+double busy_seconds() {
+  std::ifstream file("/proc/stat");
+  std::string word;
+  file >> word;
+  double ticks = 0, value = 0;
+  for (int i = 0; i < 8 && file >> value; ++i)
+    if (i != 3 && i != 4) ticks += value;  // idle and iowait
+  return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+}  // namespace
+
+Measurement measure(const KernelWork& work, const SampleEffort& effort) {
+  Measurement best = attempt(work, effort);
+  for (int i = 1; i < kAttempts && best.disturbed; ++i) {
+    const Measurement again = attempt(work, effort);
+    if (again.foreign_share < best.foreign_share) best = again;
+  }
+  return best;
+}
+
+ForeignCpu::ForeignCpu() : busy_(busy_seconds()), own_(seconds_of(CLOCK_PROCESS_CPUTIME_ID)), wall_(now()) {}
+
+double ForeignCpu::excess_seconds() const {
+  return busy_seconds() - busy_ - (seconds_of(CLOCK_PROCESS_CPUTIME_ID) - own_);
+}
+
+double ForeignCpu::share() const {
+  const double capacity = (now() - wall_) * static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(0.0, excess_seconds() / std::max(capacity, 1e-9));
+}
+
+bool ForeignCpu::disturbed() const {
+  constexpr double kTicks = 0.02;
+  return share() > kMostForeign && excess_seconds() > kTicks;
+}
+
+}  // namespace smallmind
