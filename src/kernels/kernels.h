@@ -171,6 +171,9 @@ struct KernelTable {
   void (*cross_entropy_backward)(const float* logits, Index stride, const std::int32_t* targets,
                                  const float* log_sum_exp, float factor, Index rows, Index vocab,
                                  float* dlogits, Index dlogits_stride) noexcept;
+  // Down each column of a block: tops[j] = max_i x[i][j], x[i][j] = exp(x[i][j] - tops[j]), sums[j] = their
+  // sum, one chain over ascending i.
+  void (*column_softmax)(float* x, Index stride, Index rows, Index cols, float* tops, float* sums) noexcept;
   // Rotates pairs (j, j + K/2) of each of `heads` heads of one row by the angles of cosines and sines (K/2
   // each); direction +1 rotates forward, -1 back (the gradient). out may equal x.
   void (*rope)(const float* x, Index heads, Index head_width, const float* cosines, const float* sines,

@@ -27,13 +27,15 @@ enum class Op : std::uint8_t {
   attention,
   dropout,
   cross_entropy,
+  linear_cross_entropy,
 };
 
-inline constexpr std::array<const char*, 14> kOpNames = {
-    "embedding", "add_positions", "linear", "linear_gelu", "linear_add", "add",     "layer_norm",
-    "rms_norm",  "gelu",          "swiglu", "rope",        "attention",  "dropout", "cross_entropy"};
+inline constexpr std::array<const char*, 15> kOpNames = {
+    "embedding", "add_positions", "linear",   "linear_gelu",   "linear_add",
+    "add",       "layer_norm",    "rms_norm", "gelu",          "swiglu",
+    "rope",      "attention",     "dropout",  "cross_entropy", "linear_cross_entropy"};
 inline constexpr std::size_t kOpCount = kOpNames.size();
-static_assert(static_cast<std::size_t>(Op::cross_entropy) + 1 == kOpCount);
+static_assert(static_cast<std::size_t>(Op::linear_cross_entropy) + 1 == kOpCount);
 
 constexpr const char* op_name(Op op) noexcept {
   return kOpNames[static_cast<std::size_t>(op)];

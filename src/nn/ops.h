@@ -71,4 +71,10 @@ Tensor dropout(Exec& ex, const Tensor& x, float p);
 // targets (N). No target at all gives 0.
 Tensor cross_entropy(Exec& ex, const Tensor& logits, std::span<const std::int32_t> targets);
 
+// cross_entropy(linear(h, weight), targets) whose logits (N, V) never exist: h (N, D), weight (V, D). Memory
+// of a few hundred rows of logits. While recording, one pass over the vocabulary makes the loss and both
+// gradients, and that pass is the backward one: until then the loss is NaN.
+Tensor linear_cross_entropy(Exec& ex, const Tensor& h, const Param& weight,
+                            std::span<const std::int32_t> targets);
+
 }  // namespace smallmind

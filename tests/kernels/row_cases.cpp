@@ -419,6 +419,45 @@ Case softmax_case() {
           0};
 }
 
+// n columns of a block of 7 rows; the first row is far above the others.
+Case column_softmax_case() {
+  constexpr Index kBlock = 7;
+  static const auto at = [](Index n, Index i, Index j) {
+    return static_cast<double>(value(4, i * (n + 5) + j)) + (i == 0 ? 20.0 : 0.0);
+  };
+  return {"column_softmax",
+          [](const KernelTable& t, Index n, Index shift) {
+            std::vector<float> all;
+            Buffer x(kBlock * (n + 5), shift), tops(n, 0), sums(n, (shift + 1) % 16);
+            for (Index i = 0; i < kBlock; ++i) {
+              for (Index j = 0; j < n + 5; ++j) x.data()[i * (n + 5) + j] = static_cast<float>(at(n, i, j));
+            }
+            t.column_softmax(x.data(), n + 5, kBlock, n, tops.data(), sums.data());
+            for (Buffer* b : {&x, &tops, &sums}) b->append_to(all);
+            return all;
+          },
+          [](Index n) {
+            std::vector<double> x, tops, sums;
+            for (Index j = 0; j < n; ++j) {
+              double top = at(n, 0, j), sum = 0;
+              for (Index i = 0; i < kBlock; ++i) top = std::max(top, at(n, i, j));
+              for (Index i = 0; i < kBlock; ++i) sum += std::exp(at(n, i, j) - top);
+              tops.push_back(top);
+              sums.push_back(sum);
+            }
+            for (Index i = 0; i < kBlock; ++i) {
+              for (Index j = 0; j < n + 5; ++j)
+                x.push_back(j < n ? std::exp(at(n, i, j) - tops[static_cast<std::size_t>(j)]) : at(n, i, j));
+            }
+            x.insert(x.end(), tops.begin(), tops.end());
+            x.insert(x.end(), sums.begin(), sums.end());
+            return x;
+          },
+          4e-6,
+          1e-6,
+          0};
+}
+
 // Row 0 aims at the last class, row 1 is ignored, row 2 aims at the first.
 Case cross_entropy_case() {
   return {"cross_entropy",
@@ -575,6 +614,7 @@ const std::vector<Case>& cases() {
     all.push_back(norm("rms_norm", false));
     all.push_back(softmax_case());
     all.push_back(cross_entropy_case());
+    all.push_back(column_softmax_case());
     all.push_back(rope_case());
     all.push_back(adamw_case());
     all.push_back(update3_case());

@@ -336,6 +336,21 @@ void add_attention_cases(std::vector<OpCase>& cases) {
        [](const Inputs& x, const Inputs&) { return attention_reference(x[0], x[1], x[2], kGrouped); }});
 }
 
+Matrix cross_entropy_reference(const Matrix& logits, const std::vector<std::int32_t>& targets) {
+  Matrix loss = zeros(1, 1);
+  double count = 0;
+  for (Index i = 0; i < logits.rows; ++i) {
+    const Index target = targets[static_cast<std::size_t>(i)];
+    if (target < 0) continue;
+    double sum = 0;
+    for (Index j = 0; j < logits.cols; ++j) sum += std::exp(logits.at(i, j));
+    loss.at(0, 0) += std::log(sum) - logits.at(i, target);
+    count += 1;
+  }
+  loss.at(0, 0) /= count;
+  return loss;
+}
+
 void add_loss_cases(std::vector<OpCase>& cases) {
   static const std::vector<std::int32_t> targets = {3, -1, 0, 12, 5};
   cases.push_back({Op::cross_entropy,
@@ -343,16 +358,23 @@ void add_loss_cases(std::vector<OpCase>& cases) {
                    {random_matrix(5, 13, 35, 3.0)},
                    {},
                    [](Exec& ex, const Tensors& x, const Params&) { return cross_entropy(ex, x[0], targets); },
-                   [](const Inputs& x, const Inputs&) {
-                     Matrix loss = zeros(1, 1);
-                     for (Index i = 0; i < 5; ++i) {
-                       if (targets[static_cast<std::size_t>(i)] < 0) continue;
-                       double sum = 0;
-                       for (Index j = 0; j < 13; ++j) sum += std::exp(x[0].at(i, j));
-                       loss.at(0, 0) +=
-                           (std::log(sum) - x[0].at(i, targets[static_cast<std::size_t>(i)])) / 4;
-                     }
-                     return loss;
+                   [](const Inputs& x, const Inputs&) { return cross_entropy_reference(x[0], targets); }});
+  // The head is also read as an embedding: its gradient has two sources, as where they are tied. 83 rows of
+  // the vocabulary are three blocks.
+  static const std::vector<std::int32_t> far = {82, -1, 0, 40, 31, 32, 64};
+  cases.push_back({Op::linear_cross_entropy,
+                   "linear_cross_entropy with a tied head",
+                   {random_matrix(7, 9, 36)},
+                   {random_matrix(83, 9, 37)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return linear_cross_entropy(ex, add(ex, x[0], embedding(ex, p[0], kBatch)), p[0], far);
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     Matrix h = x[0];
+                     for (Index i = 0; i < 7; ++i)
+                       for (Index d = 0; d < 9; ++d)
+                         h.at(i, d) += p[0].at(kTokens[static_cast<std::size_t>(i)], d);
+                     return cross_entropy_reference(linear_reference(h, p[0], nullptr), far);
                    }});
 }
 

@@ -2,6 +2,7 @@
 // includes its vec.h, then this file, and exports one function that calls install_rows.
 #pragma once
 
+#include "kernels/generic/column_softmax.inl"
 #include "kernels/generic/convert.inl"
 #include "kernels/generic/dropout.inl"
 #include "kernels/generic/elementwise.inl"
@@ -23,6 +24,7 @@ void install_rows(KernelTable& table) noexcept {
   install_reduce(table);
   install_norm(table);
   install_softmax(table);
+  install_column_softmax(table);
   install_rope(table);
   install_optimizer(table);
   install_convert(table);
