@@ -17,6 +17,7 @@ struct Doubles {
 };
 constexpr Index kWidth = 8;
 constexpr bool kScaleUnderflows = false;
+constexpr bool kFastLookup = false;
 
 // Read at kLaneMask + 8 - n: n lanes of ones, then zeros.
 constexpr std::int32_t kLaneMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -82,6 +83,17 @@ inline Vec round(Vec x) {
 inline Vec scale_by_power(Vec p, Vec n) {
   const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
+}
+
+inline Vec lookup(const float (&table)[16], Vec t) {
+  return _mm256_i32gather_ps(table, _mm256_and_si256(_mm256_castps_si256(t), _mm256_set1_epi32(15)), 4);
+}
+inline Vec lookup(const float (&table)[32], Vec t) {
+  return _mm256_i32gather_ps(table, _mm256_and_si256(_mm256_castps_si256(t), _mm256_set1_epi32(31)), 4);
+}
+inline Vec add_shifted(Vec p, Vec t) {
+  return _mm256_castsi256_ps(
+      _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(t), 18)));
 }
 
 inline Mask less(Vec a, Vec b) {

@@ -12,6 +12,9 @@
 // - mul_add: a * b + c; neg_mul_add: c - a * b; fused where the ISA has FMA. round: ties to even.
 // - scale_by_power(p, n): p * 2^n for p in [0.5, 2], n integral in [-126, 128], a normal result or NaN; where
 //   kScaleUnderflows, for any n and result.
+// - lookup(table, t): table[i] of 16 or 32 floats, i the low four or five bits of t's representation; where
+//   kFastLookup, at the price of an addition, and scale_by_power then takes any n and scales by 2^floor(n).
+// - add_shifted(p, t): the sum of the representations of p and of t, shifted left by 18 bits.
 // - sum, maximum: of the lanes, by halves: (i, i + kWidth/2) first, in this order on every call.
 // - add_to, add_square_to: Doubles += Vec and += Vec * Vec, in double.
 // - multiply_wide: 32 x 32 -> 64 bits. transpose_counters, counter_offsets: see generic/dropout.inl.
@@ -32,6 +35,7 @@ struct Doubles {
 };
 constexpr Index kWidth = 16;
 constexpr bool kScaleUnderflows = true;
+constexpr bool kFastLookup = true;
 
 inline Mask first_lanes(Index n) {
   return static_cast<Mask>((1u << n) - 1u);
@@ -94,6 +98,17 @@ inline Vec round(Vec x) {
 }
 inline Vec scale_by_power(Vec p, Vec n) {
   return _mm512_scalef_ps(p, n);
+}
+
+inline Vec lookup(const float (&table)[16], Vec t) {
+  return _mm512_permutexvar_ps(_mm512_castps_si512(t), load(table));
+}
+inline Vec lookup(const float (&table)[32], Vec t) {
+  return _mm512_permutex2var_ps(load(table), _mm512_castps_si512(t), load(table + 16));
+}
+inline Vec add_shifted(Vec p, Vec t) {
+  return _mm512_castsi512_ps(
+      _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 18)));
 }
 
 inline Mask less(Vec a, Vec b) {

@@ -15,6 +15,7 @@ using Words = std::uint32_t;
 using Doubles = double;
 constexpr Index kWidth = 1;
 constexpr bool kScaleUnderflows = false;
+constexpr bool kFastLookup = false;
 
 inline Vec zero() {
   return 0.0f;
@@ -69,6 +70,16 @@ inline Vec round(Vec x) {
 inline Vec scale_by_power(Vec p, Vec n) {
   const std::int32_t power = n == n ? static_cast<std::int32_t>(n) : 0;
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) + (static_cast<std::uint32_t>(power) << 23));
+}
+
+inline Vec lookup(const float (&table)[16], Vec t) {
+  return table[std::bit_cast<std::uint32_t>(t) & 15];
+}
+inline Vec lookup(const float (&table)[32], Vec t) {
+  return table[std::bit_cast<std::uint32_t>(t) & 31];
+}
+inline Vec add_shifted(Vec p, Vec t) {
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(t) << 18));
 }
 
 inline Mask less(Vec a, Vec b) {
