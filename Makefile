@@ -8,7 +8,7 @@ JOBS := $(shell nproc)
 PACKAGES := tools/install_packages.sh
 CONFIGURE := cmake -DCMAKE_CXX_COMPILER_LAUNCHER=ccache --log-level=WARNING
 
-.PHONY: help build test test-asan test-tsan demo rivals tidy format clean
+.PHONY: help build test test-asan test-tsan test-neon demo rivals tidy format clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ test-tsan:  ## Run the tests of the thread pool and of the operations under Thre
 	$(CONFIGURE) --preset tsan
 	cmake --build build/tsan -j $(JOBS) --target test_base test_nn
 	@$(PYTHON) tools/run_tests.py build/tsan -R '^(base|nn)$$'
+
+test-neon:  ## Compile the kernels and their tests for AArch64 and run them under qemu-user
+	@$(PACKAGES) tools/packages/build.txt tools/packages/neon.txt
+	$(CONFIGURE) --preset neon
+	cmake --build build/neon -j $(JOBS) --target test_kernels
+	@$(PYTHON) tools/run_tests.py build/neon
 
 demo: build  ## Train a small model on data/stories.txt for a minute and let it write
 	@tools/demo.sh build/release/smallmind

@@ -1,8 +1,9 @@
 // Builds the tables of the instruction sets that this CPU can run and chooses one for the process.
 //
 // Each table is a copy of the one below it with the entries replaced that the ISA does better: scalar -> avx2
-// -> avx512. Nothing compiled for an ISA runs before CPUID (and the operating system's XCR0, which
-// cpu_features reads too) has confirmed every feature that the folder's flags allow the compiler to use.
+// -> avx512, on AArch64 scalar -> neon. Nothing compiled for an ISA runs before CPUID (and the operating
+// system's XCR0, which cpu_features reads too) has confirmed every feature that the folder's flags allow the
+// compiler to use.
 #include "kernels/dispatch.h"
 
 #include <array>
@@ -21,6 +22,11 @@ bool runs_scalar(const CpuFeatures&) noexcept {
   return true;
 }
 
+#if defined(__aarch64__)
+bool runs_neon(const CpuFeatures&) noexcept {
+  return true;  // part of every AArch64
+}
+#else
 bool runs_avx2(const CpuFeatures& cpu) noexcept {
   return cpu.avx2 && cpu.fma && cpu.f16c;
 }
@@ -28,6 +34,7 @@ bool runs_avx2(const CpuFeatures& cpu) noexcept {
 bool runs_avx512(const CpuFeatures& cpu) noexcept {
   return runs_avx2(cpu) && cpu.avx512f && cpu.avx512bw && cpu.avx512dq && cpu.avx512vl;
 }
+#endif
 
 void override_scalar(KernelTable& table) noexcept {
   override_scalar_rows(table);
@@ -35,6 +42,13 @@ void override_scalar(KernelTable& table) noexcept {
   override_scalar_gemm(table);
 }
 
+#if defined(__aarch64__)
+void override_neon(KernelTable& table) noexcept {
+  override_neon_rows(table);
+  override_neon_attention(table);
+  override_neon_gemm(table);
+}
+#else
 void override_avx2(KernelTable& table) noexcept {
   override_avx2_rows(table);
   override_avx2_attention(table);
@@ -46,6 +60,7 @@ void override_avx512(KernelTable& table) noexcept {
   override_avx512_attention(table);
   override_avx512_gemm(table);
 }
+#endif
 
 struct Isa {
   const char* name;
@@ -53,11 +68,14 @@ struct Isa {
   void (*override_entries)(KernelTable&) noexcept;
 };
 
-constexpr std::array<Isa, 3> kIsas{{
-    {"scalar", runs_scalar, override_scalar},
-    {"avx2", runs_avx2, override_avx2},
-    {"avx512", runs_avx512, override_avx512},
-}};
+constexpr std::array kIsas {
+  Isa{"scalar", runs_scalar, override_scalar},
+#if defined(__aarch64__)
+      Isa{"neon", runs_neon, override_neon},
+#else
+      Isa{"avx2", runs_avx2, override_avx2}, Isa{"avx512", runs_avx512, override_avx512},
+#endif
+};
 
 struct Tables {
   std::array<KernelTable, kIsas.size()> table{};

@@ -24,4 +24,8 @@ void override_avx512_gemm(KernelTable& table) noexcept;
 void override_avx512_rows(KernelTable& table) noexcept;
 void override_avx512_attention(KernelTable& table) noexcept;
 
+void override_neon_gemm(KernelTable& table) noexcept;
+void override_neon_rows(KernelTable& table) noexcept;
+void override_neon_attention(KernelTable& table) noexcept;
+
 }  // namespace smallmind

@@ -230,10 +230,11 @@ TEST_P(Gemm, WeightsOf16Bits) {
 TEST_P(Gemm, ARowOf16BitsDoesNotDependOnM) {
   for (const DType type : {DType::f16, DType::bf16}) {
     const Case whole{65, 197, 601, Form::nt, false, true, 1, 3, 11, type, true};
-    Operands all(whole);
+    const Operands fresh(whole);
+    Operands all = fresh;
     run(table(), whole, all, 0, whole.m);
     for (Index m = 1; m < whole.m; ++m) {
-      Operands some(whole);
+      Operands some = fresh;
       const Index first = (m * 7) % (whole.m - m + 1), begin = whole.offset + first * whole.c_stride();
       run(table(), whole, some, first, first + m);
       ASSERT_EQ(std::memcmp(some.c.data() + begin, all.c.data() + begin,
@@ -345,10 +346,11 @@ TEST_P(Gemm, RowBitsDoNotDependOnM) {
   for (const Form form : kForms) {
     for (const bool accumulate : {false, true}) {
       const Case whole{65, 197, 601, form, accumulate, true, 1, 3, 11};
-      Operands all(whole);
+      const Operands fresh(whole);
+      Operands all = fresh;
       run(table(), whole, all, 0, whole.m);
       for (Index m = 1; m < whole.m; ++m) {
-        Operands some(whole);
+        Operands some = fresh;
         const Index first = (m * 7) % (whole.m - m + 1);
         run(table(), whole, some, first, first + m);
         const Index begin = whole.offset + first * whole.c_stride();

@@ -1,8 +1,9 @@
 // The vector contract of the kernels, over AVX-512 (F, BW, DQ, VL): 16 floats in one register.
 //
-// scalar/vec.h, avx2/vec.h and this file declare the same names, so that generic/*.inl and simple kernels are
-// written once. Floats and words also take the operators + - * / and + - ^ >> of the compiler's vector types.
-// All is in an anonymous namespace and inline: an ISA object may not export what it was compiled with.
+// scalar/vec.h, avx2/vec.h, neon/vec.h and this file declare the same names, so that generic/*.inl and simple
+// kernels are written once; what one of the four gains, all need (`make test-neon` compiles the one that
+// others do not). Floats and words also take the operators + - * / and + - ^ >> of the compiler's vector
+// types. All is in an anonymous namespace and inline: an ISA object may not export what it was compiled with.
 //
 // - Vec, Mask, Words, Doubles: kWidth floats; a bit or lane each; kWidth uint32; kWidth doubles.
 // - load, store: unaligned. load_n, store_n: only the first n lanes, 0 <= n < kWidth; load_n fills the others

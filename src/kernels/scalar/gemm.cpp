@@ -4,6 +4,7 @@
 // The chains are those of kernels.h; without FMA instructions each step rounds twice.
 #include "kernels/kernels.h"
 #include "kernels/overrides.h"
+#include "kernels/scalar/vec.h"
 #include "tensor/half.h"
 
 namespace smallmind {
@@ -72,7 +73,7 @@ void tile(const GemmArgs& g, Index i, Index q) noexcept {
     }
     for (Index r = 0; r < kCount; ++r) {
       const float x = a[r * g.a_row_stride];
-      for (Index c = 0; c < kPanel; ++c) acc[r][c] += x * w[c];
+      for (Index c = 0; c < kPanel; ++c) acc[r][c] = mul_add(x, w[c], acc[r][c]);
     }
   }
   for (Index r = 0; r < kCount; ++r) {

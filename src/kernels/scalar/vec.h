@@ -44,10 +44,14 @@ inline Vec load_bf16(const std::uint16_t* p) {
 }
 
 inline Vec mul_add(Vec a, Vec b, Vec c) {
+#ifdef __FP_FAST_FMAF
+  return __builtin_fmaf(a, b, c);
+#else
   return a * b + c;
+#endif
 }
 inline Vec neg_mul_add(Vec a, Vec b, Vec c) {
-  return c - a * b;
+  return mul_add(-a, b, c);
 }
 inline Vec min(Vec a, Vec b) {
   return a < b ? a : b;
