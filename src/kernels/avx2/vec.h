@@ -95,6 +95,17 @@ inline Vec add_shifted(Vec p, Vec t) {
   return _mm256_castsi256_ps(
       _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(t), 18)));
 }
+inline void interleave(Vec even, Vec odd, Vec& first, Vec& second) {
+  const __m256 low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
+  first = _mm256_permute2f128_ps(low, high, 0x20);
+  second = _mm256_permute2f128_ps(low, high, 0x31);
+}
+inline void deinterleave(Vec first, Vec second, Vec& even, Vec& odd) {
+  const __m256 low = _mm256_permute2f128_ps(first, second, 0x20);
+  const __m256 high = _mm256_permute2f128_ps(first, second, 0x31);
+  even = _mm256_shuffle_ps(low, high, 0x88);
+  odd = _mm256_shuffle_ps(low, high, 0xDD);
+}
 
 inline Mask less(Vec a, Vec b) {
   return _mm256_cmp_ps(a, b, _CMP_LT_OQ);

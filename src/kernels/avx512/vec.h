@@ -16,6 +16,8 @@
 // - lookup(table, t): table[i] of 16 or 32 floats, i the low four or five bits of t's representation; where
 //   kFastLookup, at the price of an addition, and scale_by_power then takes any n and scales by 2^floor(n).
 // - add_shifted(p, t): the sum of the representations of p and of t, shifted left by 18 bits.
+// - interleave, deinterleave: 2 kWidth values in order, first then second, to and from those of even and odd
+//   place.
 // - sum, maximum: of the lanes, by halves: (i, i + kWidth/2) first, in this order on every call.
 // - add_to, add_square_to: Doubles += Vec and += Vec * Vec, in double.
 // - multiply_wide: 32 x 32 -> 64 bits. transpose_counters, counter_offsets: see generic/dropout.inl.
@@ -110,6 +112,16 @@ inline Vec lookup(const float (&table)[32], Vec t) {
 inline Vec add_shifted(Vec p, Vec t) {
   return _mm512_castsi512_ps(
       _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 18)));
+}
+inline void interleave(Vec even, Vec odd, Vec& first, Vec& second) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  first = _mm512_permutex2var_ps(even, low, odd);
+  second = _mm512_permutex2var_ps(even, _mm512_add_epi32(low, _mm512_set1_epi32(8)), odd);
+}
+inline void deinterleave(Vec first, Vec second, Vec& even, Vec& odd) {
+  const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  even = _mm512_permutex2var_ps(first, evens, second);
+  odd = _mm512_permutex2var_ps(first, _mm512_or_epi32(evens, _mm512_set1_epi32(1)), second);
 }
 
 inline Mask less(Vec a, Vec b) {

@@ -21,6 +21,7 @@ struct Doubles {
 };
 constexpr Index kWidth = 4;
 constexpr bool kScaleUnderflows = false;
+constexpr bool kFastLookup = false;
 
 inline Vec zero() {
   return vdupq_n_f32(0.0f);
@@ -85,6 +86,26 @@ inline Vec round(Vec x) {
 inline Vec scale_by_power(Vec p, Vec n) {
   const int32x4_t exponent = vshlq_n_s32(vcvtnq_s32_f32(n), 23);
   return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), exponent));
+}
+
+template <int kCount>
+inline Vec lookup(const float (&table)[kCount], Vec t) {
+  const uint32x4_t i = vandq_u32(vreinterpretq_u32_f32(t), vdupq_n_u32(kCount - 1));
+  const float lanes[4] = {table[vgetq_lane_u32(i, 0)], table[vgetq_lane_u32(i, 1)],
+                          table[vgetq_lane_u32(i, 2)], table[vgetq_lane_u32(i, 3)]};
+  return load(lanes);
+}
+inline Vec add_shifted(Vec p, Vec t) {
+  return vreinterpretq_f32_u32(
+      vaddq_u32(vreinterpretq_u32_f32(p), vshlq_n_u32(vreinterpretq_u32_f32(t), 18)));
+}
+inline void interleave(Vec even, Vec odd, Vec& first, Vec& second) {
+  first = vzip1q_f32(even, odd);
+  second = vzip2q_f32(even, odd);
+}
+inline void deinterleave(Vec first, Vec second, Vec& even, Vec& odd) {
+  even = vuzp1q_f32(first, second);
+  odd = vuzp2q_f32(first, second);
 }
 
 inline Mask less(Vec a, Vec b) {

@@ -85,6 +85,14 @@ inline Vec lookup(const float (&table)[32], Vec t) {
 inline Vec add_shifted(Vec p, Vec t) {
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(t) << 18));
 }
+inline void interleave(Vec even, Vec odd, Vec& first, Vec& second) {
+  first = even;
+  second = odd;
+}
+inline void deinterleave(Vec first, Vec second, Vec& even, Vec& odd) {
+  even = first;
+  odd = second;
+}
 
 inline Mask less(Vec a, Vec b) {
   return a < b;
