@@ -55,27 +55,40 @@ struct AdamWArgs {
 // 16 keys at once.
 inline constexpr Index kKeyPanel = 16;
 
-// Causal attention of `rows` consecutive queries of one head; query i stands at position first_position + i
-// and sees the keys 0 .. first_position + i. Online softmax over fixed blocks of positions: memory O(rows),
-// bits independent of `rows`.
+// Which keys a query at position p sees, and how a score s = scale q.k becomes a logit.
+struct AttentionForm {
+  float scale;         // usually 1/sqrt(K)
+  float soft_cap = 0;  // > 0: s becomes soft_cap * tanh(s / soft_cap)
+  Index window = 0;    // > 0: the keys p - window + 1 .. p; 0: the keys 0 .. p
+};
+
+// Keys are attended in spans of so many positions, merged in ascending order; a long cache may be cut there.
+inline constexpr Index kAttentionSpan = 512;
+
+// Causal attention of `rows` queries of one head; query i stands at position first_position + i *
+// position_step. Online softmax over fixed blocks of positions: memory O(rows), bits independent of `rows`.
 struct AttentionArgs {
   Index rows, first_position, head_width;  // head_width K <= 256
-  float scale;                             // on q.k, usually 1/sqrt(K)
+  AttentionForm form;
   const float* q;
   Index q_stride;           // (rows, K)
-  const float* key_panels;  // packed by pack_keys, at least first_position + rows keys
+  const float* key_panels;  // packed by pack_keys, all that the last query sees
   const float* v;
   Index v_stride;  // (S, K)
   float* out;
-  Index out_stride;    // (rows, K)
-  float* log_sum_exp;  // (rows) of the scaled scores, or null
+  Index out_stride;         // (rows, K)
+  float* log_sum_exp;       // (rows) of the logits, or null
+  Index position_step = 1;  // 0: all queries at first_position, the heads of a group that share K and V
+  // What attention_span has written, for attention_forward to merge: row i of span s is at
+  // partials[(s * rows + i) * (K + 2)]; null: attention_forward computes all spans itself.
+  float* partials = nullptr;
 };
 
 // Gradient of causal self-attention over a whole sequence (first_position 0) for one query head. dq is
 // overwritten; dk and dv accumulate, because the H/G query heads of a group share them.
 struct AttentionBackwardArgs {
   Index rows, head_width;
-  float scale;
+  AttentionForm form;
   const float *q, *k, *v, *out, *dout;  // (T, K) each
   Index q_stride, k_stride, v_stride, out_stride, dout_stride;
   const float* log_sum_exp;  // (T), from the forward pass
@@ -106,6 +119,8 @@ struct KernelTable {
   void (*pack_keys)(const float* keys, Index stride, Index count, Index head_width, Index first,
                     float* panels) noexcept;
   void (*attention_forward)(const AttentionArgs& args) noexcept;
+  // The part of one span of keys, span * kAttentionSpan on, which the queries must see; writes args.partials.
+  void (*attention_span)(const AttentionArgs& args, Index span) noexcept;
   Index (*attention_backward_scratch)(Index rows, Index head_width) noexcept;
   void (*attention_backward)(const AttentionBackwardArgs& args) noexcept;
 

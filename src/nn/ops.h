@@ -55,10 +55,14 @@ Tensor swiglu(Exec& ex, const Tensor& gate, const Tensor& up);
 Tensor rope(Exec& ex, const Tensor& x, const RopeTable& table, std::int64_t heads, const TokenBatch& batch);
 
 // softmax(q k^T / sqrt(K) + causal mask) v within each sequence. q (N, H*K), k and v (N, G*K), G divides H;
-// head h reads kv head h / (H/G). With a cache, keys and values are appended to it and all its positions are
-// seen; recording together with a cache is an error. Online softmax, O(N) memory. Dao et al. 2022.
+// head h reads kv head h / (H/G). With a window W, position p sees the keys p - W + 1 .. p only; with a
+// soft-cap c, a score s counts as c tanh(s / c). With a cache, keys and values are appended to it and all its
+// positions are seen; recording together with a cache is an error. Online softmax, O(N) memory. Dao et al.
+// 2022; windows: Beltagy et al. 2020; soft-capping: Gemma Team 2024.
 struct AttentionShape {
   std::int64_t heads, kv_heads, head_width;
+  std::int64_t window = 0;  // 0: none
+  float soft_cap = 0;       // 0: none
 };
 Tensor attention(Exec& ex, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionShape& shape,
                  const TokenBatch& batch, KvCache* cache, std::int64_t layer);

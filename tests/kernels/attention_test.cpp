@@ -61,7 +61,7 @@ struct Head {
   Head(Index t, Index k, Index gap, Index offset, unsigned seed, float deviation = 1.0f)
       : T(t),
         K(k),
-        scale(1.0f / std::sqrt(static_cast<float>(k))),
+        form{1.0f / std::sqrt(static_cast<float>(k))},
         q(t, k, gap, offset),
         k_rows(t, k, gap, offset),
         v(t, k, gap, offset),
@@ -81,7 +81,7 @@ struct Head {
     table.attention_forward({.rows = rows,
                              .first_position = first,
                              .head_width = K,
-                             .scale = scale,
+                             .form = form,
                              .q = &q.at(first, 0),
                              .q_stride = q.stride(),
                              .key_panels = panels.data(),
@@ -99,7 +99,7 @@ struct Head {
     std::vector<float> scratch(static_cast<std::size_t>(table.attention_backward_scratch(T, K)), kNan);
     table.attention_backward({.rows = T,
                               .head_width = K,
-                              .scale = scale,
+                              .form = form,
                               .q = q.data(),
                               .k = k_rows.data(),
                               .v = v.data(),
@@ -121,7 +121,7 @@ struct Head {
   }
 
   Index T, K;
-  float scale;
+  AttentionForm form;
   Matrix q, k_rows, v, out, dout, dq, dk, dv;
   std::vector<float> log_sum_exp;
   std::vector<float> panels;
@@ -139,20 +139,22 @@ struct Reference {
         dq(T * K),
         dk(T * K),
         dv(T * K) {
-    const double scale = static_cast<double>(h.scale);
+    const double scale = static_cast<double>(h.form.scale);
     for (Index i = 0; i < h.T; ++i) {
-      const Doubles p = probabilities(h, i);
-      for (Index j = 0; j <= i; ++j) {
+      Doubles slopes;
+      const Doubles p = probabilities(h, i, slopes);
+      for (Index j = first_key(h, i); j <= i; ++j) {
         for (Index d = 0; d < h.K; ++d)
           entry(out, i, d) += p[static_cast<std::size_t>(j)] * static_cast<double>(h.v.at(j, d));
       }
       double delta = 0;
       for (Index d = 0; d < h.K; ++d) delta += static_cast<double>(h.dout.at(i, d)) * entry(out, i, d);
-      for (Index j = 0; j <= i; ++j) {
+      for (Index j = first_key(h, i); j <= i; ++j) {
         double dp = 0;
         for (Index d = 0; d < h.K; ++d)
           dp += static_cast<double>(h.dout.at(i, d)) * static_cast<double>(h.v.at(j, d));
-        const double pj = p[static_cast<std::size_t>(j)], ds = scale * pj * (dp - delta);
+        const double pj = p[static_cast<std::size_t>(j)];
+        const double ds = scale * slopes[static_cast<std::size_t>(j)] * pj * (dp - delta);
         for (Index d = 0; d < h.K; ++d) {
           entry(dv, j, d) += pj * static_cast<double>(h.dout.at(i, d));
           entry(dk, j, d) += ds * static_cast<double>(h.q.at(i, d));
@@ -161,15 +163,26 @@ struct Reference {
       }
     }
   }
-  Doubles probabilities(Head& h, Index i) {
+  static Index first_key(const Head& h, Index i) {
+    return h.form.window > 0 ? std::max<Index>(0, i - h.form.window + 1) : 0;
+  }
+  // Of the keys 0 .. i, 0 where the window hides them; slopes: d logit / d score.
+  Doubles probabilities(Head& h, Index i, Doubles& slopes) {
     Doubles s(static_cast<std::size_t>(i + 1));
+    slopes.assign(s.size(), 1.0);
     double top = -std::numeric_limits<double>::infinity(), sum = 0;
     for (Index j = 0; j <= i; ++j) {
-      double score = 0;
+      const auto at = static_cast<std::size_t>(j);
       for (Index d = 0; d < h.K; ++d)
-        score += static_cast<double>(h.q.at(i, d)) * static_cast<double>(h.k_rows.at(j, d));
-      s[static_cast<std::size_t>(j)] = score * static_cast<double>(h.scale);
-      top = std::max(top, s[static_cast<std::size_t>(j)]);
+        s[at] += static_cast<double>(h.q.at(i, d)) * static_cast<double>(h.k_rows.at(j, d));
+      s[at] *= static_cast<double>(h.form.scale);
+      if (h.form.soft_cap > 0) {
+        const double t = std::tanh(s[at] / static_cast<double>(h.form.soft_cap));
+        s[at] = static_cast<double>(h.form.soft_cap) * t;
+        slopes[at] = 1 - t * t;
+      }
+      if (j < first_key(h, i)) s[at] = -std::numeric_limits<double>::infinity();
+      top = std::max(top, s[at]);
     }
     for (double& x : s) sum += x = std::exp(x - top);
     for (double& x : s) x /= sum;
@@ -302,6 +315,112 @@ TEST_P(Attention, ExtremeScores) {
   }
 }
 
+constexpr AttentionForm kForms[] = {{0.2f, 0, 1},    {0.2f, 0, 7},    {0.2f, 0, 64},   {0.2f, 0, 100},
+                                    {0.2f, 0, 5000}, {0.2f, 2.5f, 0}, {0.5f, 1.5f, 33}};
+
+TEST_P(Attention, WindowsAndSoftCapsEqualTheTextbook) {
+  for (const AttentionForm& form : kForms) {
+    for (const auto& [length, width] : {std::pair<Index, Index>{1, 8}, {63, 16}, {200, 24}, {330, 65}}) {
+      SCOPED_TRACE("W " + std::to_string(form.window) + " cap " + std::to_string(form.soft_cap) + " T " +
+                   std::to_string(length));
+      Head h(length, width, 1, 1, static_cast<unsigned>(length + form.window));
+      h.form = form;
+      h.dk.fill(0.0f);
+      h.dv.fill(0.0f);
+      h.dq.fill(kNan);
+      h.forward(table());
+      h.backward(table());
+      Reference expected(h);
+      ASSERT_LE(worst(h.out, expected.out, length, width), 3e-6);
+      ASSERT_LE(worst(h.dv, expected.dv, length, width), 1e-5);
+      ASSERT_LE(worst(h.dq, expected.dq, length, width), 5e-5);
+      ASSERT_LE(worst(h.dk, expected.dk, length, width), 5e-5);
+      for (std::size_t i = 0; i < h.log_sum_exp.size(); ++i)
+        ASSERT_NEAR(h.log_sum_exp[i], expected.log_sum_exp[i], 1e-5);
+      for (const Matrix* m : {&h.out, &h.dq, &h.dk, &h.dv}) ASSERT_TRUE(m->gaps_intact());
+    }
+  }
+}
+
+// Beyond one span of keys, with and without a window that hides whole spans: the textbook's values, the same
+// bits for a row alone, and the same bits where attention_span has computed the parts.
+TEST_P(Attention, SpansOfALongCache) {
+  const Index length = 2 * kAttentionSpan + 70, width = 16;
+  for (const AttentionForm& form :
+       {AttentionForm{0.25f}, {0.25f, 0, 90}, {0.25f, 0, 600}, {0.25f, 3.0f, 700}}) {
+    SCOPED_TRACE(form.window);
+    Head h(length, width, 0, 0, 77);
+    h.form = form;
+    h.forward(table());
+    Reference expected(h);
+    ASSERT_LE(worst(h.out, expected.out, length, width), 3e-6);
+    Matrix out(length, width);
+    for (const Index row : {Index{0}, kAttentionSpan - 1, kAttentionSpan, kAttentionSpan + 100,
+                            2 * kAttentionSpan - 1, 2 * kAttentionSpan, length - 1}) {
+      const auto same = [&] {
+        return std::memcmp(&out.at(row, 0), &h.out.at(row, 0),
+                           static_cast<std::size_t>(width) * sizeof(float)) == 0;
+      };
+      h.forward(table(), row, 1, out);
+      ASSERT_TRUE(same()) << row;
+      std::vector<float> partials(static_cast<std::size_t>(3 * (width + 2)), kNan);
+      const AttentionArgs args = {.rows = 1,
+                                  .first_position = row,
+                                  .head_width = width,
+                                  .form = form,
+                                  .q = &h.q.at(row, 0),
+                                  .q_stride = h.q.stride(),
+                                  .key_panels = h.panels.data(),
+                                  .v = h.v.data(),
+                                  .v_stride = h.v.stride(),
+                                  .out = &out.at(row, 0),
+                                  .out_stride = out.stride(),
+                                  .log_sum_exp = nullptr,
+                                  .position_step = 0,
+                                  .partials = partials.data()};
+      const Index low = Reference::first_key(h, row) / kAttentionSpan;
+      for (Index span = row / kAttentionSpan; span >= low; --span) table().attention_span(args, span);
+      out.fill(kNan);
+      table().attention_forward(args);
+      ASSERT_TRUE(same()) << row;
+    }
+  }
+}
+
+// Query heads that share K and V, each at the last position: one call for all of them.
+TEST_P(Attention, AGroupOfHeadsAtOnePosition) {
+  const Index length = 600, width = 24, heads = 7;
+  for (const AttentionForm& form : {AttentionForm{0.2f}, {0.2f, 2.0f, 100}}) {
+    Head h(length, width, 0, 0, 5);
+    h.form = form;
+    h.forward(table());
+    Matrix out(heads, width, 2), expected(heads, width);
+    AttentionArgs args = {.rows = heads,
+                          .first_position = length - 1,
+                          .head_width = width,
+                          .form = form,
+                          .q = &h.q.at(0, 0),  // any rows serve as queries
+                          .q_stride = h.q.stride(),
+                          .key_panels = h.panels.data(),
+                          .v = h.v.data(),
+                          .v_stride = h.v.stride(),
+                          .out = out.data(),
+                          .out_stride = out.stride(),
+                          .log_sum_exp = nullptr,
+                          .position_step = 0};
+    table().attention_forward(args);
+    args.rows = 1;
+    for (Index i = 0; i < heads; ++i) {
+      args.q = &h.q.at(i, 0);
+      args.out = &expected.at(i, 0);
+      table().attention_forward(args);
+      ASSERT_EQ(
+          std::memcmp(&out.at(i, 0), &expected.at(i, 0), static_cast<std::size_t>(width) * sizeof(float)), 0);
+    }
+    EXPECT_TRUE(out.gaps_intact());
+  }
+}
+
 // The causal mask is exact: what stands after a query, NaN included, changes no bit of it.
 TEST_P(Attention, FutureKeysChangeNothing) {
   Head h(90, 24, 0, 0, 11);
@@ -322,17 +441,21 @@ TEST_P(Attention, FutureKeysChangeNothing) {
 // Decoding row by row, and any cut of the rows into calls, give the bits of the whole.
 TEST_P(Attention, BitsDoNotDependOnTheRowsOfTheCall) {
   for (const Index width : {5, 16, 32, 64, 72, 100}) {
-    const Index length = 300;
-    Head h(length, width, 1, 1, static_cast<unsigned>(width));
-    h.forward(table());
-    for (const Index step : {1, 2, 3, 4, 5, 6, 7, 47, 64, 97}) {
-      Matrix out(length, width, 3, 2);
-      for (Index first = 0; first < length; first += step)
-        h.forward(table(), first, std::min(step, length - first), out);
-      for (Index i = 0; i < length; ++i) {
-        ASSERT_EQ(
-            std::memcmp(&out.at(i, 0), &h.out.at(i, 0), static_cast<std::size_t>(width) * sizeof(float)), 0)
-            << "K " << width << " step " << step << " row " << i;
+    for (const AttentionForm& form :
+         {AttentionForm{0.2f}, {0.2f, 0, 50}, {0.2f, 2.0f, 0}, {0.2f, 2.0f, 130}}) {
+      const Index length = 300;
+      Head h(length, width, 1, 1, static_cast<unsigned>(width));
+      h.form = form;
+      h.forward(table());
+      for (const Index step : {1, 2, 3, 4, 5, 6, 7, 47, 64, 97}) {
+        Matrix out(length, width, 3, 2);
+        for (Index first = 0; first < length; first += step)
+          h.forward(table(), first, std::min(step, length - first), out);
+        for (Index i = 0; i < length; ++i) {
+          ASSERT_EQ(
+              std::memcmp(&out.at(i, 0), &h.out.at(i, 0), static_cast<std::size_t>(width) * sizeof(float)), 0)
+              << "K " << width << " W " << form.window << " step " << step << " row " << i;
+        }
       }
     }
   }

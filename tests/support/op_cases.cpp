@@ -95,7 +95,11 @@ Matrix attention_reference(const Matrix& q, const Matrix& k, const Matrix& v, co
         for (Index j = 0; j <= i; ++j) {
           double score = 0;
           for (Index d = 0; d < width; ++d) score += q.at(row, h * width + d) * k.at(s.first_row + j, kv + d);
-          p.push_back(std::exp(score / std::sqrt(static_cast<double>(width))));
+          score /= std::sqrt(static_cast<double>(width));
+          const auto cap = static_cast<double>(shape.soft_cap);
+          if (cap > 0) score = cap * std::tanh(score / cap);
+          const bool hidden = shape.window > 0 && j <= i - shape.window;
+          p.push_back(hidden ? 0.0 : std::exp(score));
           sum += p.back();
         }
         for (Index j = 0; j <= i; ++j)
@@ -334,6 +338,17 @@ void add_attention_cases(std::vector<OpCase>& cases) {
          return attention(ex, x[0], x[1], x[2], kGrouped, kBatch, nullptr, 0);
        },
        [](const Inputs& x, const Inputs&) { return attention_reference(x[0], x[1], x[2], kGrouped); }});
+  static constexpr AttentionShape kWindow{4, 2, 6, 2, 0}, kCapped{4, 2, 6, 3, 1.5f};
+  for (const AttentionShape* shape : {&kWindow, &kCapped})
+    cases.push_back(
+        {Op::attention,
+         shape == &kWindow ? "attention in a window" : "soft-capped attention in a window",
+         {random_matrix(7, 24, 38), random_matrix(7, 12, 39), random_matrix(7, 12, 40)},
+         {},
+         [shape](Exec& ex, const Tensors& x, const Params&) {
+           return attention(ex, x[0], x[1], x[2], *shape, kBatch, nullptr, 0);
+         },
+         [shape](const Inputs& x, const Inputs&) { return attention_reference(x[0], x[1], x[2], *shape); }});
 }
 
 Matrix cross_entropy_reference(const Matrix& logits, const std::vector<std::int32_t>& targets) {

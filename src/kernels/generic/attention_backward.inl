@@ -2,11 +2,12 @@
 // log_sum_exp (FlashAttention-2, arXiv:2307.08691, algorithm 2).
 //
 //   p = exp(scale q k^T - log_sum_exp), dp = dout v^T, delta_i = dout_i . out_i, ds = scale p (dp - delta)
-//   dv += p^T dout, dk += ds^T q, dq = ds k
+//   (with a soft-cap c: t = tanh(scale q k^T / c), p = exp(c t - log_sum_exp), ds = scale p (dp - delta) (1 -
+//   t^2)) dv += p^T dout, dk += ds^T q, dq = ds k
 //
 // The outer loop walks blocks of kBlock keys and packs each block of k and v once; the inner one walks
-// kQueryBlock queries, whose p and ds (12 KiB each) stay in L1. All five products are `multiply`. Sums run in
-// an order fixed by T.
+// kQueryBlock queries that see some of them, whose p and ds (12 KiB each) stay in L1. All five products are
+// `multiply`. Sums run in an order fixed by T.
 
 namespace smallmind {
 namespace {
@@ -14,6 +15,10 @@ namespace {
 Index attention_backward_scratch(Index rows, Index head_width) noexcept {
   return rows + 2 * kBlock * head_width + 2 * kQueryBlock * kBlock +
          16;  // delta; panels of k and v; p and ds; alignment
+}
+
+void fill_zero(float* x, Index n) {
+  for (Index i = 0; i < n; ++i) x[i] = 0.0f;
 }
 
 struct BackwardScratch {
@@ -38,16 +43,25 @@ void pack_block(const float* rows, Index stride, Index keys, Index head_width, f
   }
 }
 
-// Scores and dp of one query (in p and ds) -> p and ds; `visible` keys of the block count, the rest become 0.
-void backward_row(float* p, float* ds, Index visible, float scale, float log_sum_exp, float delta) {
-  const Vec minus_l = set(-log_sum_exp);
+// Scores and dp of one query (in p and ds) -> p and ds; 0 for keys that it does not see, among them all below
+// `from`.
+template <bool kCapped>
+void backward_row(float* p, float* ds, Index from, Visible visible, const AttentionForm& form,
+                  float log_sum_exp, float delta) {
+  const Vec minus_l = set(-log_sum_exp), scale = set(form.scale);
+  const Vec inner = set(kCapped ? form.scale / form.soft_cap : 0.0f), cap = set(form.soft_cap);
   Index j = 0;
-  for (; j < least(visible, kBlock); j += kWidth) {
-    const Mask seen = lanes_below(visible - j);
-    const Vec e = exp_bounded(mul_add(load(p + j), set(scale), minus_l));
-    const Vec g = e * (load(ds + j) - set(delta)) * set(scale);
-    store(p + j, select(seen, e, zero()));
-    store(ds + j, select(seen, g, zero()));
+  for (; j < from; j += kWidth) {
+    store(p + j, zero());
+    store(ds + j, zero());
+  }
+  for (; j < least(visible.to, kBlock); j += kWidth) {
+    const Vec t = kCapped ? tanh(load(p + j) * inner) : load(p + j);
+    const Vec e = exp_bounded(mul_add(t, kCapped ? cap : scale, minus_l));
+    Vec g = e * (load(ds + j) - set(delta)) * scale;
+    if (kCapped) g = neg_mul_add(g * t, t, g);
+    store(p + j, keep(visible, j, e, zero()));
+    store(ds + j, keep(visible, j, g, zero()));
   }
   for (; j < kBlock; j += kWidth) {
     store(p + j, zero());
@@ -61,43 +75,47 @@ void backward_queries(const AttentionBackwardArgs& x, const BackwardScratch& s, 
   for (Index row = 0; row < count; row += kTileRows) {
     const Index rows = least(kTileRows, count - row), query = first + row;
     const Index seen = least(keys, query + rows - block);
+    const Index low = most(0, first_key(x.form, query) - block);
+    const Index from = least(low, seen) / kKeyPanel * kKeyPanel;  // the window's first panel
     float* p = s.p + row * kBlock;
     float* ds = s.ds + row * kBlock;
     Product product = {.rows = rows,
-                       .cols = whole_panels(seen),
+                       .cols = whole_panels(seen - from),
                        .depth = x.head_width,
                        .a = x.q + query * x.q_stride,
                        .a_row_stride = x.q_stride,
                        .a_k_stride = 1,
-                       .b = s.key_panels,
+                       .b = s.key_panels + from * x.head_width,
                        .b_panel_stride = kKeyPanel * x.head_width,
                        .b_k_stride = kKeyPanel,
-                       .c = p,
+                       .c = p + from,
                        .c_stride = kBlock,
                        .accumulate = false,
                        .factors = nullptr};
     multiply(product);  // q k^T
     product.a = x.dout + query * x.dout_stride;
     product.a_row_stride = x.dout_stride;
-    product.b = s.value_panels;
-    product.c = ds;
+    product.b = s.value_panels + from * x.head_width;
+    product.c = ds + from;
     multiply(product);  // dout v^T
     for (Index i = 0; i < rows; ++i) {
-      backward_row(p + i * kBlock, ds + i * kBlock, least(keys, query + i - block + 1), x.scale,
-                   x.log_sum_exp[query + i], s.delta[query + i]);
+      const Visible visible = {first_key(x.form, query + i) - block, least(keys, query + i - block + 1)};
+      const auto row_of = x.form.soft_cap > 0 ? backward_row<true> : backward_row<false>;
+      row_of(p + i * kBlock, ds + i * kBlock, from, visible, x.form, x.log_sum_exp[query + i],
+             s.delta[query + i]);
     }
     multiply({.rows = rows,
               .cols = x.head_width,
-              .depth = seen,
-              .a = ds,
+              .depth = seen - from,
+              .a = ds + from,
               .a_row_stride = kBlock,
               .a_k_stride = 1,
-              .b = x.k + block * x.k_stride,
+              .b = x.k + (block + from) * x.k_stride,
               .b_panel_stride = kKeyPanel,
               .b_k_stride = x.k_stride,
               .c = x.dq + query * x.dq_stride,
               .c_stride = x.dq_stride,
-              .accumulate = block != 0,
+              .accumulate = block != 0 || x.form.window > 0,
               .factors = nullptr});
   }
 }
@@ -143,12 +161,16 @@ void attention_backward(const AttentionBackwardArgs& x) noexcept {
   for (Index i = 0; i < x.rows; ++i) {
     s.delta[i] = row_dot(x.dout + i * x.dout_stride, x.out + i * x.out_stride, x.head_width);
   }
+  // With a window, the first block that a query sees is not always the first one.
+  for (Index i = 0; i < x.rows && x.form.window > 0; ++i) fill_zero(x.dq + i * x.dq_stride, x.head_width);
   for (Index block = 0; block < x.rows; block += kBlock) {
     const Index keys = least(kBlock, x.rows - block);
     pack_block(x.k + block * x.k_stride, x.k_stride, keys, x.head_width, s.key_panels);
     pack_block(x.v + block * x.v_stride, x.v_stride, keys, x.head_width, s.value_panels);
-    for (Index first = block; first < x.rows; first += kQueryBlock) {
-      const Index count = least(kQueryBlock, x.rows - first);
+    // The last query whose window reaches back to this block stands `window - 1` behind its last key.
+    const Index end = x.form.window > 0 ? least(x.rows, block + keys + x.form.window - 1) : x.rows;
+    for (Index first = block; first < end; first += kQueryBlock) {
+      const Index count = least(kQueryBlock, end - first);
       backward_queries(x, s, block, keys, first, count);
       backward_keys(x, s, block, keys, first, count);
     }
@@ -158,6 +180,7 @@ void attention_backward(const AttentionBackwardArgs& x) noexcept {
 void install_attention(KernelTable& table) noexcept {
   table.pack_keys = pack_keys;
   table.attention_forward = attention_forward;
+  table.attention_span = attention_span;
   table.attention_backward_scratch = attention_backward_scratch;
   table.attention_backward = attention_backward;
 }
