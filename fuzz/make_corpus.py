@@ -108,6 +108,48 @@ def write_configs():
     put("hf_config", "deep", b'{"model_type":' + b"[" * 300 + b"]" * 300 + b"}")
 
 
+def chunk(kind, payload, thread=0):
+    return struct.pack("<IIQ", kind, thread, len(payload)) + payload + b"\0" * (-len(payload) % 8)
+
+
+def words(kind, *values, thread=0):
+    return chunk(kind, struct.pack(f"<{len(values)}Q", *values), thread)
+
+
+def define(place, name, kind=1, phase=0, layer=0, shape=(0, 0, 0)):
+    head = kind | phase << 8 | (layer & 0xffff) << 16 | (shape[0] & 0xffffffff) << 32
+    return [0xfff << 52 | place, name, head, shape[1] | shape[2] << 32, 0x4024 << 48, 0, 64]
+
+
+def interval(place, delta, duration):
+    return place << 52 | delta << 27 | duration
+
+
+def write_recordings():
+    def events(*values, thread=0):
+        return words(3, 1000, *values, thread=thread)
+
+    head = b"SMPROF" + struct.pack("<H", 1) + words(5, 1000, 0)
+    names = chunk(1, struct.pack("<Q", 7) + b"op") + chunk(1, struct.pack("<Q", 8) + b"pass")
+    threads = chunk(2, b"main") + chunk(2, b"sm-1", thread=1)
+    some = events(*define(3, 7), interval(3, 50, 20), 0xffd << 52 | 2, 640, interval(3, 60, 20),
+                  *define(5, 8, kind=2, shape=(9, 0, 0)), interval(5, 10, 115))
+    more = events(*define(3, 8, kind=3), interval(3, 50, 20), 0xffe << 52 | 3, 1 << 40, 1 << 30, 0xffc << 52 | 5, thread=1)
+    tail = words(6, 1500, 2, 4096) + words(5, 2000 + (1 << 41), 1 << 30) + words(7, 900, 3, 0, 1) + chunk(8, b"")
+    put("recording", "whole", head + names + threads + some + more + tail)
+    put("recording", "section", head + chunk(4, struct.pack("<Q", 4) + b"name{}") + tail)
+    put("recording", "no_clock", b"SMPROF" + struct.pack("<H", 1) + names + threads + some)
+    put("recording", "unknown_name", head + threads + events(*define(3, 9), interval(3, 1, 1)))
+    put("recording", "undefined", head + names + threads + events(interval(3, 1, 1)))
+    put("recording", "late", head + names + threads + events(*define(3, 7), 0xffe << 52 | 3, 2**63, 2**63))
+    put("recording", "half_event", head + names + threads + events(*define(3, 7)[:4]))
+    put("recording", "huge_chunk", head + struct.pack("<IIQ", 3, 0, 2**64 - 1))
+    put("recording", "thread_9", head + names + chunk(2, b"x", thread=9) + some)
+    put("recording", "overlapping_passes", head + names + threads + events(
+        *define(5, 8, kind=2), interval(5, 50, 50), interval(5, 0, 60), interval(5, 10, 5)))
+
+
 write_safetensors()
 write_gguf()
 write_configs()
+write_recordings()

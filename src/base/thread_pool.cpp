@@ -42,9 +42,8 @@ std::int64_t now_ns() noexcept {
 
 // Spins until ready() or the budget's end; tells whether ready() was seen. The clock is first read after one
 // round of pauses, so the hot case never pays for it.
-template <class Ready>
-bool spin(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready ready) noexcept {
-  if (ready()) return true;
+template <class Ready, class Pause>
+bool spin(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready ready, Pause pause) noexcept {
   const std::int32_t limit = budget.load(std::memory_order_relaxed);
   if (limit <= 0) return false;
   std::int64_t start = 0, last = 0;
@@ -65,6 +64,33 @@ bool spin(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready read
     if (now - start > limit) return ready();
     last = now;
   }
+}
+
+// Waits by `ready` and, when spinning takes too long, `sleep`. With a sink it records the time from `since`
+// (0: from now on) to the last look that found nothing: its stamps are taken while there is nothing else to
+// do, so that watching does not slow down what is waited for. Returns when an idle time ended; 0 without a
+// sink.
+template <class Ready, class Sleep>
+std::uint64_t wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready ready, Sleep sleep,
+                   const char* name, ZoneKind kind, std::uint64_t since) {
+  if (zone_sink() == nullptr && since == 0) [[likely]] {
+    if (!ready() && !spin(budget, max_budget, ready, pause)) sleep();
+    // A sink that came meanwhile takes the wait as begun before it.
+    if (zone_sink() == nullptr) return 0;
+    since = 1;
+  }
+  const bool at_once = ready();
+  if (at_once && since == 0) return kind == ZoneKind::idle ? zone_ticks() : 0;
+  std::uint64_t end = since > 1 ? since : zone_ticks();
+  const std::uint64_t begin = since != 0 ? since : end;
+  if (!at_once && !spin(budget, max_budget, ready, [&end] { end = zone_ticks(); })) {
+    sleep();
+    end = zone_ticks();
+  }
+  const ZoneSink* sink = zone_sink();
+  if (sink == nullptr) return 0;
+  if (end > begin) sink->complete(sink->context, {name, {.kind = kind}, begin, end, {}});
+  return end;
 }
 
 // Blocks all signals while threads are started: they inherit the mask, so handlers only ever run in the
@@ -117,20 +143,33 @@ void ThreadPool::stop() noexcept {
   workers_.clear();
 }
 
-void ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value) {
+std::uint64_t ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value,
+                                           const char* name, ZoneKind kind, std::uint64_t since) {
   const auto changed = [&] { return word.load(std::memory_order_acquire) != value; };
-  if (spin(spin_ns_, max_spin_ns_, changed)) return;
-  sleepers_.fetch_add(1);
-  while (word.load() == value) word.wait(value);
-  sleepers_.fetch_sub(1);
+  const auto sleep = [&] {
+    sleepers_.fetch_add(1);
+    while (word.load() == value) word.wait(value);
+    sleepers_.fetch_sub(1);
+  };
+  return wait(spin_ns_, max_spin_ns_, changed, sleep, name, kind, since);
 }
 
 void ThreadPool::wait_for_workers() {
   const auto finished = [&] { return remaining_.load(std::memory_order_acquire) == 0; };
-  if (spin(spin_ns_, max_spin_ns_, finished)) return;
-  sleepers_.fetch_add(1);
-  for (std::uint32_t left = remaining_.load(); left != 0; left = remaining_.load()) remaining_.wait(left);
-  sleepers_.fetch_sub(1);
+  const auto sleep = [&] {
+    sleepers_.fetch_add(1);
+    for (std::uint32_t left = remaining_.load(); left != 0; left = remaining_.load()) remaining_.wait(left);
+    sleepers_.fetch_sub(1);
+  };
+  wait(spin_ns_, max_spin_ns_, finished, sleep, "join", ZoneKind::wait, 0);
+}
+
+void ThreadPool::mark_region() noexcept {
+  const Zone* zone = Zone::open();
+  region_ = {"region", {}, -1, Phase::none};
+  if (zone == nullptr) return;
+  const ZoneWork& work = zone->work();
+  region_ = {zone->name(), work.shape, static_cast<std::int16_t>(work.layer), work.phase};
 }
 
 void ThreadPool::run_task(Task task, void* context) {
@@ -140,6 +179,8 @@ void ThreadPool::run_task(Task task, void* context) {
   context_ = context;
   if (size_ > 1) {
     remaining_.store(static_cast<std::uint32_t>(size_) - 1, std::memory_order_relaxed);
+    if (zone_sink() != nullptr) [[unlikely]]
+      mark_region();
     epoch_.fetch_add(1);
     if (sleepers_.load() != 0) epoch_.notify_all();
   }
@@ -171,12 +212,25 @@ void ThreadPool::call(int index) noexcept {
 void ThreadPool::work(int index) noexcept {
   pthread_setname_np(pthread_self(), fmt::format("sm-{}", index).c_str());
   const FlushDenormals flush;
+  std::uint64_t since = 0;
   for (std::uint32_t seen = 0;;) {
-    wait_while_equal(epoch_, seen);
+    const std::uint64_t begin = wait_while_equal(epoch_, seen, "idle", ZoneKind::idle, since);
     ++seen;
     if (stopping_) return;
+    const Region region = begin == 0 ? Region{} : region_;
+    const ThreadCounters before = thread_counters;
     call(index);
     if (remaining_.fetch_sub(1) == 1 && sleepers_.load() != 0) remaining_.notify_all();
+    since = begin == 0 ? 0 : zone_ticks();
+    const ZoneSink* sink = since == 0 ? nullptr : zone_sink();
+    if (sink != nullptr && region.name != nullptr) [[unlikely]]
+      sink->complete(
+          sink->context,
+          {region.name,
+           {.phase = region.phase, .layer = region.layer, .shape = region.shape, .kind = ZoneKind::share},
+           begin,
+           since,
+           thread_counters - before});
   }
 }
 
@@ -193,7 +247,7 @@ void ThreadPool::barrier(int thread_index) {
     phase_.fetch_add(1);
     if (sleepers_.load() != 0) phase_.notify_all();
   } else {
-    wait_while_equal(phase_, phase);
+    wait_while_equal(phase_, phase, "barrier", ZoneKind::wait);
   }
   if (failed_.load(std::memory_order_acquire)) [[unlikely]]
     throw BarrierAborted{};

@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/zone.h"
+
 namespace smallmind {
 
 class ThreadPool {
@@ -55,19 +57,30 @@ class ThreadPool {
     std::uint32_t barrier_phase = 0;  // the phase that this thread waits to see the end of (its local sense)
   };
   struct BarrierAborted {};
+  // What the caller was at when it called run(), for the workers' records of their shares.
+  struct Region {
+    const char* name;
+    std::array<std::int32_t, 3> shape;
+    std::int16_t layer;
+    Phase phase;
+  };
 
   void run_task(Task task, void* context);
   void work(int index) noexcept;
   void call(int index) noexcept;
   void stop() noexcept;
-  void wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value);
+  // Returns when an idle time ended, by zone_ticks(), if a sink watches; else 0.
+  std::uint64_t wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
+                                 ZoneKind kind, std::uint64_t since = 0);
   void wait_for_workers();
+  void mark_region() noexcept;
 
   // The line that the caller writes and the workers wait on: one transfer brings the task along with the
   // signal.
   alignas(kLine) std::atomic<std::uint32_t> epoch_{0};
   Task task_ = nullptr;
   void* context_ = nullptr;
+  Region region_{};  // set only while a sink watches
   bool stopping_ = false;
 
   alignas(kLine) std::atomic<std::uint32_t> remaining_{0};  // workers that have not finished the task

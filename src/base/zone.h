@@ -4,14 +4,18 @@
 //   F});
 //
 // Without a sink a marker is one relaxed load and a branch (some 1 ns); compiled with SM_ZONES=0 it is
-// nothing. With a sink it takes one timestamp at each end. Zones of a thread nest like scopes. The sink is a
-// struct of function pointers, so that base knows no profiler; HotPathTable (hot_path.h) is one.
+// nothing. With a sink it takes one time stamp at each end and hands the whole interval over at its end, so
+// that a lost record loses nothing but itself. Zones of a thread nest like scopes. The sink is a struct of
+// function pointers, so that base knows no profiler (profiler/recorder.h is one).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+
+#include "base/thread_counters.h"
 
 #if !defined(SM_ZONES)
 #define SM_ZONES 1
@@ -20,6 +24,7 @@
 namespace smallmind {
 
 enum class Phase : std::uint8_t { none, forward, backward, optimizer, prefill, decode, sample, data, io };
+inline constexpr int kPhases = 9;
 
 // "" for none, else the enumerator's name. Inline, as zones are.
 constexpr const char* phase_name(Phase phase) noexcept {
@@ -28,6 +33,12 @@ constexpr const char* phase_name(Phase phase) noexcept {
   return kNames[static_cast<int>(phase)];
 }
 
+// What an interval is. pass: one repeat of a measured piece of work, 0 (cold) or later (warm) in `layer`.
+// share: what a worker of a pool does for the zone that is open on the pool's caller. wait: for other threads
+// inside a region. idle: a worker between regions.
+enum class ZoneKind : std::uint8_t { zone, op, pass, share, wait, idle };
+inline constexpr int kZoneKinds = 6;
+
 // What a zone says of its work; flops and bytes are what the algorithm needs, by formula, not what the
 // machine did.
 struct ZoneWork {
@@ -35,14 +46,25 @@ struct ZoneWork {
   int layer = -1;
   double flops = 0;
   double bytes = 0;
+  std::array<std::int32_t, 3>
+      shape{};  // (m, n, k) of a product, (rows, keys, width) of attention, (elements)
+  ZoneKind kind = ZoneKind::zone;
 };
 
-// The functions are called on the zone's own thread, must not throw, and get `name` as a pointer to a string
-// that lives for ever. Times are in ticks of zone_ticks(). end() is called for each begin(), in nesting
-// order.
+// A finished interval, in ticks of zone_ticks(); `taken` counts what the thread took inside, inner zones
+// included.
+struct ZoneRecord {
+  const char* name;  // lives for ever
+  const ZoneWork& work;
+  std::uint64_t begin, end;
+  ThreadCounters taken;
+};
+
+// complete() is called on the zone's own thread, inner zones before outer ones, and must not throw. A worker
+// of a pool may call it once more shortly after the sink was taken away: so a sink and what its function
+// needs live for ever.
 struct ZoneSink {
-  void (*begin)(void* context, const char* name, const ZoneWork& work, std::uint64_t ticks) noexcept;
-  void (*end)(void* context, const char* name, const ZoneWork& work, std::uint64_t ticks) noexcept;
+  void (*complete)(void* context, const ZoneRecord& record) noexcept;
   void* context;
 };
 
@@ -58,12 +80,22 @@ inline std::uint64_t zone_ticks() noexcept {
 
 #if SM_ZONES
 
+class Zone;
+
 namespace detail {
 inline constinit std::atomic<const ZoneSink*> zone_sink{nullptr};
+inline constinit thread_local const Zone* open_zone = nullptr;  // the innermost; kept only with a sink
+}  // namespace detail
+
+// The present sink, or null.
+inline const ZoneSink* zone_sink() noexcept {
+  const ZoneSink* sink = detail::zone_sink.load(std::memory_order_relaxed);
+  if (sink != nullptr) [[unlikely]]
+    std::atomic_thread_fence(std::memory_order_acquire);
+  return sink;
 }
 
-// Installs a sink for all threads (nullptr: none) and returns the former one. A sink must outlive every zone
-// opened under it.
+// Installs a sink for all threads (nullptr: none) and returns the former one.
 inline const ZoneSink* set_zone_sink(const ZoneSink* sink) noexcept {
   return detail::zone_sink.exchange(sink);
 }
@@ -71,18 +103,22 @@ inline const ZoneSink* set_zone_sink(const ZoneSink* sink) noexcept {
 class Zone {
  public:
   // name: a string literal.
-  explicit Zone(const char* name, const ZoneWork& work = {}) noexcept
-      : sink_(detail::zone_sink.load(std::memory_order_relaxed)) {
+  explicit Zone(const char* name, const ZoneWork& work = {}) noexcept : sink_(zone_sink()) {
     if (sink_ == nullptr) [[likely]]
       return;
-    std::atomic_thread_fence(std::memory_order_acquire);
     name_ = name;
     std::construct_at(&work_, work);
-    sink_->begin(sink_->context, name_, work_, zone_ticks());
+    outer_ = detail::open_zone;
+    detail::open_zone = this;
+    std::construct_at(&before_, thread_counters);
+    begin_ = zone_ticks();
   }
   ~Zone() {
-    if (sink_ != nullptr) [[unlikely]]
-      sink_->end(sink_->context, name_, work_, zone_ticks());
+    if (sink_ == nullptr) [[likely]]
+      return;
+    const std::uint64_t end = zone_ticks();
+    detail::open_zone = outer_;
+    sink_->complete(sink_->context, {name_, work_, begin_, end, thread_counters - before_});
   }
   Zone(const Zone&) = delete;
   Zone& operator=(const Zone&) = delete;
@@ -95,16 +131,30 @@ class Zone {
     work_.bytes += bytes;
   }
 
+  // The innermost zone that is open on this thread under a sink; null without one.
+  static const Zone* open() noexcept { return detail::open_zone; }
+  const char* name() const noexcept { return name_; }
+  const ZoneWork& work() const noexcept { return work_; }
+
  private:
   const ZoneSink* sink_;
-  const char* name_;  // set, like work_, only with a sink: an idle marker must not pay for them
+  // The rest is set only with a sink: an idle marker must not pay for it.
+  const char* name_;
+  const Zone* outer_;
+  std::uint64_t begin_;
   union {
     ZoneWork work_;
+  };
+  union {
+    ThreadCounters before_;
   };
 };
 
 #else
 
+inline const ZoneSink* zone_sink() noexcept {
+  return nullptr;
+}
 inline const ZoneSink* set_zone_sink(const ZoneSink*) noexcept {
   return nullptr;
 }
@@ -113,6 +163,9 @@ class Zone {
  public:
   explicit Zone(const char*, const ZoneWork& = {}) noexcept {}
   void add(double, double) noexcept {}
+  static const Zone* open() noexcept { return nullptr; }
+  const char* name() const noexcept { return ""; }
+  ZoneWork work() const noexcept { return {}; }
 };
 
 #endif

@@ -88,8 +88,9 @@ std::span<const float> Session::forward(std::span<const SessionInput> inputs) {
     segments_[i] = {rows, count, length(sequence), sequence};
     rows += count;
   }
-  const Zone zone("forward",
-                  {.phase = rows == static_cast<Index>(inputs.size()) ? Phase::decode : Phase::prefill});
+  const Phase phase = rows == static_cast<Index>(inputs.size()) ? Phase::decode : Phase::prefill;
+  const Zone zone("forward", {.phase = phase});
+  exec_.set_phase(phase);
   Step step(exec_);
   const Tensor logits = run(exec_, {std::span(tokens_).first(static_cast<std::size_t>(rows)),
                                     std::span(segments_).first(inputs.size())});

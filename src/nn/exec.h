@@ -180,7 +180,7 @@ class OpZone {
  public:
   OpZone(Exec& exec, Op op, OpCost cost)
       : zone_(op_name(op), {exec.phase_, exec.scope_ - 1, static_cast<double>(cost.flops),
-                            static_cast<double>(cost.bytes)}) {
+                            static_cast<double>(cost.bytes), cost.shape, ZoneKind::op}) {
     if (exec.measuring()) exec.cost_ = exec.cost_ + cost;
   }
 

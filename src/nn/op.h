@@ -44,17 +44,23 @@ constexpr const char* op_name(Op op) noexcept {
 struct OpCost {
   std::int64_t flops = 0;
   std::int64_t bytes = 0;
+  std::array<std::int32_t, 3> shape{};  // for the profiler: (m, n, k), (elements) or (rows, keys, width)
 };
+
+constexpr std::array<std::int32_t, 3> op_shape(std::int64_t a, std::int64_t b = 0,
+                                               std::int64_t c = 0) noexcept {
+  return {static_cast<std::int32_t>(a), static_cast<std::int32_t>(b), static_cast<std::int32_t>(c)};
+}
 
 // y(m, n) = x(m, k) W(n, k)^T, a weight being of so many bytes.
 constexpr OpCost product_cost(std::int64_t m, std::int64_t n, std::int64_t k,
                               std::int64_t weight_bytes = 4) noexcept {
-  return {2 * m * n * k, 4 * (m * k + m * n) + weight_bytes * n * k};
+  return {2 * m * n * k, 4 * (m * k + m * n) + weight_bytes * n * k, op_shape(m, n, k)};
 }
 
 // An elementwise op over n elements with so many FLOPs, reads and writes per element.
 constexpr OpCost elementwise_cost(std::int64_t n, std::int64_t flops, std::int64_t streams) noexcept {
-  return {n * flops, n * 4 * streams};
+  return {n * flops, n * 4 * streams, op_shape(n)};
 }
 
 // What an activation fused into the product that makes its operand adds: it reads nothing, and writes a
@@ -71,12 +77,12 @@ constexpr OpCost fused_add_cost(std::int64_t n) noexcept {
 // and mix).
 constexpr OpCost attention_cost(std::int64_t pairs, std::int64_t rows, std::int64_t keys,
                                 std::int64_t head_width) noexcept {
-  return {pairs * 4 * head_width, 4 * head_width * (2 * rows + 2 * keys)};
+  return {pairs * 4 * head_width, 4 * head_width * (2 * rows + 2 * keys), op_shape(rows, keys, head_width)};
 }
 
 // Five products per pair where forward has two: scores again, dP, dV, dQ, dK.
 constexpr OpCost attention_backward_cost(OpCost forward) noexcept {
-  return {forward.flops * 5 / 2, forward.bytes * 2};
+  return {forward.flops * 5 / 2, forward.bytes * 2, forward.shape};
 }
 
 // Elementwise and row ops over n elements.
@@ -103,11 +109,12 @@ constexpr OpCost adamw_cost(std::int64_t n) noexcept {
   return elementwise_cost(n, 15, 7);
 }
 
+// The shape is the first one's.
 constexpr OpCost operator+(OpCost a, OpCost b) noexcept {
-  return {a.flops + b.flops, a.bytes + b.bytes};
+  return {a.flops + b.flops, a.bytes + b.bytes, a.shape};
 }
 constexpr OpCost operator*(std::int64_t times, OpCost a) noexcept {
-  return {times * a.flops, times * a.bytes};
+  return {times * a.flops, times * a.bytes, a.shape};
 }
 
 }  // namespace smallmind

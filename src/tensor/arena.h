@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "base/zone.h"
 #include "tensor/buffer.h"
 
 namespace smallmind {
@@ -26,6 +27,7 @@ class Arena {
     used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
     if (used_ > peak_) peak_ = used_;
     if (measuring_) return nullptr;
+    if constexpr (SM_ZONES) thread_counters.arena_bytes += used_ - begin;
     SM_CHECK(used_ <= capacity_, "[arena] at most {} bytes expected, {} asked for", capacity_, used_);
     return block_.data() + begin;
   }

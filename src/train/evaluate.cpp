@@ -21,6 +21,7 @@ std::optional<double> Evaluator::loss(const DataLoader& loader, const std::funct
     if (stop && stop()) return std::nullopt;
     const std::int64_t targets = loader.validation_batch(first, inputs_, targets_);
     const Step step(exec_);
+    exec_.set_phase(Phase::forward);
     const Tensor hidden = model_->forward(exec_, training_batch(inputs_, batch_, segments_), nullptr);
     sum += static_cast<double>(model_->loss(exec_, hidden, targets_).data[0]) * static_cast<double>(targets);
     count += targets;

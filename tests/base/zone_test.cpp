@@ -1,12 +1,14 @@
-// Zones reach the sink in nesting order, and the table adds exclusive time up to the wall time.
+// Zones and the pool's waits reach the sink as whole intervals.
 #include "base/zone.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
 #include <thread>
 
-#include "base/hot_path.h"
 #include "base/thread_pool.h"
 
 namespace smallmind {
@@ -19,108 +21,83 @@ class Zones : public testing::Test {
   }
 };
 
-void busy(double milliseconds) {
-  const auto start = std::chrono::steady_clock::now();
-  while (std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() <
-         milliseconds) {
-  }
-}
-
-const HotPathRow& row_of(const std::vector<HotPathRow>& rows, std::string_view name,
-                         Phase phase = Phase::none) {
-  for (const HotPathRow& row : rows)
-    if (row.name == name && row.phase == phase) return row;
-  static const HotPathRow kNone;
-  ADD_FAILURE() << "no row " << name;
-  return kNone;
-}
-
-TEST_F(Zones, ReachTheSinkInNestingOrder) {
+TEST_F(Zones, ReachTheSinkAtTheirEndInnerOnesFirst) {
   struct Recorder {
     std::string text;
     double flops = 0;
+    std::uint64_t begin = 0, end = 0;
   } recorder;
-  const ZoneSink sink{[](void* c, const char* name, const ZoneWork&, std::uint64_t) noexcept {
-                        static_cast<Recorder*>(c)->text += std::string("<") + name;
-                      },
-                      [](void* c, const char* name, const ZoneWork& work, std::uint64_t) noexcept {
-                        static_cast<Recorder*>(c)->text += std::string(name) + ">";
-                        static_cast<Recorder*>(c)->flops += work.flops;
+  const ZoneSink sink{[](void* c, const ZoneRecord& zone) noexcept {
+                        Recorder& to = *static_cast<Recorder*>(c);
+                        to.text += std::string(zone.name) + ">";
+                        to.flops += zone.work.flops;
+                        if (to.end != 0) {
+                          EXPECT_LE(zone.begin, to.begin);
+                          EXPECT_GE(zone.end, to.end);
+                        }
+                        to.begin = zone.begin;
+                        to.end = zone.end;
                       },
                       &recorder};
   { const Zone before("unseen"); }
   const ZoneSink* former = set_zone_sink(&sink);
   {
     Zone a("a", {.flops = 3});
+    EXPECT_EQ(Zone::open(), &a);
     a.add(4, 0);
     const Zone b("b", {.phase = Phase::forward, .layer = 2});
+    EXPECT_EQ(Zone::open()->work().layer, 2);
   }
+  EXPECT_EQ(Zone::open(), nullptr);
   set_zone_sink(former);
   { const Zone after("unseen"); }
-  EXPECT_EQ(recorder.text, "<a<bb>a>");
+  EXPECT_EQ(recorder.text, "b>a>");
   EXPECT_EQ(recorder.flops, 7);
 }
 
-TEST_F(Zones, ExclusiveTimesAddUpAndNestingCountsOnce) {
-  HotPathTable table;
+TEST_F(Zones, APoolRecordsSharesWaitsAndIdleTimesOnEachThread) {
+  struct Sums {
+    std::mutex mutex;
+    std::map<std::string, int> count;
+    std::map<std::string, std::uint64_t> ticks;
+  } sums;
+  const ZoneSink sink{[](void* c, const ZoneRecord& zone) noexcept {
+                        Sums& to = *static_cast<Sums*>(c);
+                        const std::lock_guard lock(to.mutex);
+                        const std::string key =
+                            std::string(zone.name) + std::to_string(static_cast<int>(zone.work.kind));
+                        ++to.count[key];
+                        to.ticks[key] += zone.end - zone.begin;
+                      },
+                      &sums};
+  const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
+  ThreadPool pool(2);
+  pool.run([](int) {});
+  const ZoneSink* former = set_zone_sink(&sink);
+  const std::uint64_t begin = zone_ticks();
   {
-    const Zone outer("outer");
-    busy(4);
-    {
-      const Zone inner("inner", {.phase = Phase::forward, .flops = 1e6, .bytes = 2e6});
-      busy(6);
-      const Zone again("inner", {.phase = Phase::forward});
-      busy(2);
-    }
-    const Zone backward("inner", {.phase = Phase::backward});
-    busy(1);
+    const Zone zone("work", {.phase = Phase::forward, .kind = ZoneKind::op});
+    pool.run([&](int thread) { sleep(thread == 1 ? 10 : 0); });  // the caller waits at the end
+    pool.run([&](int thread) {
+      sleep(thread == 0 ? 10 : 0);  // the worker waits at the barrier
+      pool.barrier(thread);
+    });
+    sleep(10);  // the worker is idle
   }
-  busy(3);
-  const double wall = table.wall_seconds();
-  const auto rows = table.rows();
-  ASSERT_EQ(rows.size(), 3u);
-  const HotPathRow& outer = row_of(rows, "outer");
-  const HotPathRow& inner = row_of(rows, "inner", Phase::forward);
-  EXPECT_EQ(inner.calls, 2);
-  EXPECT_DOUBLE_EQ(inner.flops, 1e6);
-  EXPECT_DOUBLE_EQ(inner.bytes, 2e6);
-  EXPECT_GE(inner.inclusive_seconds, 0.0079);
-  EXPECT_NEAR(inner.exclusive_seconds, inner.inclusive_seconds, 1e-9) << "it nests only in itself";
-  EXPECT_GE(outer.exclusive_seconds, 0.0039);
-  double exclusive = 0;
-  for (const HotPathRow& row : rows) exclusive += row.exclusive_seconds;
-  EXPECT_NEAR(exclusive, outer.inclusive_seconds, 1e-9);
-  EXPECT_GE(wall - exclusive, 0.0029) << "the time outside of zones";
-  EXPECT_LE(wall - exclusive, wall);
-  const std::string text = table.text(2) + table.text();
-  for (const char* part : {"outer", "inner forward", "the rest", "outside of zones", "GFLOP/s"})
-    EXPECT_NE(text.find(part), std::string::npos) << text;
-}
-
-TEST_F(Zones, ThreadsHaveTheirOwnTables) {
-  ThreadPool pool(3);
-  HotPathTable table;
-  for (int round = 0; round < 10; ++round) pool.run([](int) { const Zone zone("work"); });
-  table.stop();
-  pool.run([](int) { const Zone zone("after the end"); });
-  ASSERT_EQ(table.rows(false).size(), 3u);
-  for (const HotPathRow& row : table.rows(false)) EXPECT_EQ(row.calls, 10);
-  ASSERT_EQ(table.rows().size(), 1u);
-  EXPECT_EQ(table.rows()[0].calls, 30);
-}
-
-TEST_F(Zones, DeepNestingIsSafe) {
-  HotPathTable table;
-  struct Nest {
-    static void go(int depth) {
-      const Zone zone("nest");
-      if (depth > 1) go(depth - 1);
-    }
+  pool.run([](int) {});
+  const auto ms = [&, total = zone_ticks() - begin](const char* key) {
+    return 30.0 * static_cast<double>(sums.ticks[key]) / static_cast<double>(total);
   };
-  Nest::go(200);
-  { const Zone zone("next"); }
-  EXPECT_EQ(row_of(table.rows(), "nest").calls, 64);
-  EXPECT_EQ(row_of(table.rows(), "next").calls, 1);
+  sleep(1);
+  set_zone_sink(former);
+  const std::lock_guard lock(sums.mutex);
+  EXPECT_EQ(sums.count["work1"], 1);
+  EXPECT_EQ(sums.count["work3"], 2) << "the worker's shares carry the name of the caller's zone";
+  EXPECT_NEAR(ms("work1"), 30, 3);
+  EXPECT_NEAR(ms("work3"), 20, 4);
+  EXPECT_NEAR(ms("join4"), 10, 3);
+  EXPECT_NEAR(ms("barrier4"), 10, 3);
+  EXPECT_GE(ms("idle5"), 7);
 }
 
 TEST_F(Zones, AnIdleMarkerIsCheap) {

@@ -160,8 +160,8 @@ std::uint64_t allocations_of_decoding(const Model& model, const Tokenizer& token
   int asked = 0;
   std::uint64_t after_warm_up = 0, at_end = 0;
   const auto cancelled = [&] {
-    if (++asked == 10) after_warm_up = allocation_count();
-    at_end = allocation_count();
+    if (++asked == 10) after_warm_up = heap_allocations();
+    at_end = heap_allocations();
     return false;
   };
   generator.generate(tokenizer.encode("HELLO"), {.on_text = [](std::string_view) {}, .cancelled = cancelled});
@@ -170,7 +170,7 @@ std::uint64_t allocations_of_decoding(const Model& model, const Tokenizer& token
 }
 
 TEST_F(Generate, AllocatesNothingPerToken) {
-  if (!allocations_are_counted()) GTEST_SKIP() << "skipped: a sanitizer owns malloc";
+  if (!heap_is_counted()) GTEST_SKIP() << "skipped: a sanitizer owns malloc";
   for (const char* arch : {"gpt2", "llama"}) {
     const auto model = tiny_model(tiny_config(arch));
     for (const int threads : {1, 2}) {

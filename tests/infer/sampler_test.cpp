@@ -189,7 +189,7 @@ TEST(Sampler, RefusesWhatHasNoMeaning) {
 }
 
 TEST(Sampler, AllocatesNothing) {
-  if (!allocations_are_counted()) GTEST_SKIP() << "skipped: a sanitizer owns malloc";
+  if (!heap_is_counted()) GTEST_SKIP() << "skipped: a sanitizer owns malloc";
   std::vector<float> logits(5000);
   for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = RandomStream(1, 0, 0).normal(i);
   std::vector<std::int32_t> tokens(200);

@@ -1,21 +1,16 @@
-// Counts heap allocations of the whole test program: malloc's family and operator new, on all threads.
+// Counts heap allocations of the whole test program: malloc's family and operator new, on all threads. The
+// counting is the program's own (cli/heap_counter.cpp), which such a test program links.
 #pragma once
 
-#include <cstdint>
+#include "cli/heap_counter.h"
 
 namespace smallmind {
-
-// False where a sanitizer owns malloc: nothing is counted then.
-bool allocations_are_counted() noexcept;
-
-// Allocations since the program began.
-std::uint64_t allocation_count() noexcept;
 
 // Allocations since this object was made.
 class AllocGuard {
  public:
-  AllocGuard() noexcept : begin_(allocation_count()) {}
-  std::uint64_t count() const noexcept { return allocation_count() - begin_; }
+  AllocGuard() noexcept : begin_(heap_allocations()) {}
+  std::uint64_t count() const noexcept { return heap_allocations() - begin_; }
 
  private:
   std::uint64_t begin_;

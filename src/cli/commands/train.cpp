@@ -5,15 +5,18 @@
 
 #include <cmath>
 
-#include "base/hot_path.h"
 #include "base/json.h"
 #include "base/signal.h"
 #include "base/terminal.h"
 #include "cli/command.h"
 #include "cli/train_options.h"
+#include "cli/version.h"
 #include "infer/generate.h"
 #include "kernels/dispatch.h"
 #include "machine/roofline.h"
+#include "profiler/environment.h"
+#include "profiler/op_table.h"
+#include "profiler/recorder.h"
 #include "train/training_job.h"
 
 namespace smallmind {
@@ -120,18 +123,24 @@ void train(const TrainOptions& options, const CliContext& context) {
                   config.context, job.model().parameter_count(), job.loader().training_tokens(),
                   job.loader().validation_tokens(), pool.size(), kernels().isa));
   const StopSignals signals;
-  std::optional<HotPathTable> profile;
-  if (options.profile) profile.emplace();
+  const std::string recording = (fs::path(options.out) / "profile.smprof").string();
+  std::optional<Recorder> recorder;
+  if (options.profile) {
+    recorder.emplace(recording);
+    recorder->section("environment", environment_json(kVersion, kCommit, pool.size()));
+  }
   const TrainResult result =
       job.run({.on_step = [&](const TrainProgress& p) { display.step(p); },
                .on_evaluation = [&](const TrainProgress& p) { display.evaluation(p); },
                .on_sample = [&](const Model& model,
                                 std::int64_t step) { sample(model, job.tokenizer(), pool, step, display); },
                .stop = [] { return StopSignals::requested(); }});
-  if (profile) profile->stop();
+  if (recorder) recorder->stop();
   display.finish();
   report(options, result);
-  if (profile) options.json ? display.note(profile->text()) : print_out(profile->text());
+  if (!recorder) return;
+  const std::string text = op_table_text(make_op_table(Recording::open(recording)));
+  options.json ? display.note(text) : print_out(text);
 }
 
 }  // namespace

@@ -226,8 +226,9 @@ Index visible_pairs(const Segment& s, Index window) {
 OpCost cost(const AttentionShape& shape, std::span<const Segment> segments) {
   OpCost total;
   for (const Segment& s : segments) {
-    total = total + shape.heads * attention_cost(visible_pairs(s, shape.window), s.rows, s.position + s.rows,
-                                                 shape.head_width);
+    const OpCost one = shape.heads * attention_cost(visible_pairs(s, shape.window), s.rows,
+                                                    s.position + s.rows, shape.head_width);
+    total = one + total;
   }
   return total;
 }

@@ -1,0 +1,230 @@
+// The sink, the threads' rings, and the thread that empties them; see recorder.h.
+//
+// A worker of a pool may hand over its last interval after the pool's caller has gone on to stop the
+// recording. So what a thread writes to lives as long as the thread: the sink is a constant, each thread
+// shares the ownership of its ring, and it meets the session only under the registry's lock.
+#include "profiler/recorder.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "profiler/event_ring.h"
+#include "profiler/record_writer.h"
+
+namespace smallmind {
+namespace {
+
+std::int64_t now_ns(clockid_t clock) noexcept {
+  timespec time{};
+  return clock_gettime(clock, &time) == 0 ? time.tv_sec * 1'000'000'000 + time.tv_nsec : -1;
+}
+
+}  // namespace
+
+class RecorderSession {
+ public:
+  RecorderSession(const std::filesystem::path& path, const RecorderOptions& options);
+  ~RecorderSession();
+  RecorderSession(const RecorderSession&) = delete;
+  RecorderSession& operator=(const RecorderSession&) = delete;
+
+  // A ring for the calling thread.
+  std::shared_ptr<EventRing> attach();
+  void section(std::string_view name, std::string_view json);
+  RecorderSummary finish();
+
+ private:
+  struct Thread {
+    std::shared_ptr<EventRing> ring;
+    StreamState stream;
+    clockid_t cpu_clock = 0;
+    std::int64_t cpu_begin = 0, cpu_last = 0;
+    bool alive = true;
+  };
+
+  void work() noexcept;
+  void drain();
+  std::uint64_t write_clock();
+
+  RecorderOptions options_;
+  std::mutex mutex_;  // of all that follows
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  RecordWriter writer_;
+  std::uint64_t start_ticks_ = 0;
+  std::deque<Thread> threads_;
+  std::thread thread_;
+};
+
+namespace {
+
+// The running session, if any. Who holds this lock may take the session's, not the other way round.
+constinit std::mutex registry_mutex;
+constinit RecorderSession* registry_session = nullptr;
+constinit std::atomic<std::uint64_t> registry_generation{0};  // changes when a session begins and ends
+
+struct ThisThread {
+  EventRing* ring = nullptr;  // null: nothing to record to
+  std::uint64_t generation = 0;
+};
+constinit thread_local ThisThread this_thread;
+
+// Finds the session's ring for this thread, out of the hot path.
+[[gnu::noinline]] EventRing* attach_thread() noexcept {
+  thread_local std::shared_ptr<EventRing> owner;
+  const ThreadCounters before = thread_counters;  // the profiler's own allocations are nobody's
+  const std::lock_guard lock(registry_mutex);
+  try {
+    owner = registry_session == nullptr ? nullptr : registry_session->attach();
+  } catch (const std::exception&) {
+    owner = nullptr;  // a thread without memory for a ring is not recorded
+  }
+  this_thread = {owner.get(), registry_generation.load(std::memory_order_relaxed)};
+  thread_counters = before;
+  return owner.get();
+}
+
+void on_complete(void*, const ZoneRecord& zone) noexcept {
+  EventRing* ring = this_thread.ring;
+  if (this_thread.generation != registry_generation.load(std::memory_order_relaxed)) [[unlikely]]
+    ring = attach_thread();
+  if (ring != nullptr) ring->push(zone);
+}
+
+constexpr ZoneSink kSink{&on_complete, nullptr};
+
+std::string name_of_this_thread() {
+  char name[16] = "";
+  pthread_getname_np(pthread_self(), name, sizeof(name));
+  return name;
+}
+
+}  // namespace
+
+RecorderSession::RecorderSession(const std::filesystem::path& path, const RecorderOptions& options)
+    : options_(options), writer_(path) {
+  start_ticks_ = write_clock();
+  sigset_t all, saved;  // the program's handlers run in the program's threads
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &saved);
+  thread_ = std::thread([this] { work(); });
+  pthread_sigmask(SIG_SETMASK, &saved, nullptr);
+}
+
+RecorderSession::~RecorderSession() {
+  if (thread_.joinable()) finish();
+}
+
+std::shared_ptr<EventRing> RecorderSession::attach() {
+  const std::lock_guard lock(mutex_);
+  Thread& thread = threads_.emplace_back();
+  try {
+    thread.ring = std::make_shared<EventRing>(options_.ring_words, start_ticks_);
+  } catch (...) {
+    threads_.pop_back();
+    throw;
+  }
+  thread.stream = {static_cast<std::uint32_t>(threads_.size() - 1), start_ticks_, 0};
+  pthread_getcpuclockid(pthread_self(), &thread.cpu_clock);
+  thread.cpu_begin = thread.cpu_last = now_ns(thread.cpu_clock);
+  writer_.chunk(record::Chunk::thread, thread.stream.thread, name_of_this_thread());
+  return thread.ring;
+}
+
+void RecorderSession::section(std::string_view name, std::string_view json) {
+  const std::lock_guard lock(mutex_);
+  writer_.section(name, json);
+}
+
+// Returns the moment's ticks.
+std::uint64_t RecorderSession::write_clock() {
+  const std::uint64_t ticks = zone_ticks();
+  writer_.words(record::Chunk::clock, 0, ticks, now_ns(CLOCK_MONOTONIC));
+  return ticks;
+}
+
+void RecorderSession::drain() {
+  for (Thread& thread : threads_) {
+    writer_.drain(*thread.ring, thread.stream);
+    const std::int64_t cpu = thread.alive ? now_ns(thread.cpu_clock) : -1;
+    thread.alive = cpu >= 0;
+    if (thread.alive) thread.cpu_last = cpu;
+  }
+}
+
+void RecorderSession::work() noexcept {
+  pthread_setname_np(pthread_self(), "sm-record");
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, options_.drain_every, [this] { return stopping_; })) {
+    drain();
+    write_clock();  // so that a file that is cut short has a time scale
+  }
+}
+
+RecorderSummary RecorderSession::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  const std::lock_guard lock(mutex_);
+  drain();
+  write_clock();
+  RecorderSummary summary;
+  for (const Thread& thread : threads_) {
+    summary.events += thread.stream.events;
+    summary.dropped += thread.ring->dropped();
+    writer_.words(record::Chunk::life, thread.stream.thread, thread.cpu_last - thread.cpu_begin,
+                  thread.stream.events, thread.ring->dropped(), thread.alive);
+  }
+  writer_.chunk(record::Chunk::end, 0, "");
+  if (!writer_.error().empty()) fail_input("{}", writer_.error());
+  summary.bytes = writer_.bytes();
+  return summary;
+}
+
+Recorder::Recorder(const std::filesystem::path& path, const RecorderOptions& options) {
+  const std::lock_guard lock(registry_mutex);
+  if (registry_session != nullptr) fail_usage("[record] one recording at a time expected, one is running");
+  session_ = std::make_unique<RecorderSession>(path, options);
+  registry_session = session_.get();
+  registry_generation.fetch_add(1);
+  set_zone_sink(&kSink);
+}
+
+Recorder::~Recorder() {
+  try {
+    if (session_ != nullptr) stop();
+  } catch (const std::exception&) {  // who wants to know calls stop()
+  }
+}
+
+void Recorder::section(std::string_view name, std::string_view json) {
+  SM_CHECK(session_ != nullptr, "[record] a running recording expected, it was stopped");
+  session_->section(name, json);
+}
+
+RecorderSummary Recorder::stop() {
+  SM_CHECK(session_ != nullptr, "[record] a running recording expected, it was stopped");
+  set_zone_sink(nullptr);
+  // Workers end their last interval after the caller has its result; this is more than they need.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  {
+    const std::lock_guard lock(registry_mutex);
+    registry_session = nullptr;
+    registry_generation.fetch_add(1);
+  }
+  const std::unique_ptr<RecorderSession> session = std::move(session_);
+  return session->finish();
+}
+
+}  // namespace smallmind
