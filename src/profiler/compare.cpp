@@ -131,7 +131,7 @@ std::vector<std::string> environment_changes(const RunSamples& before, const Run
   std::map<std::string, std::string> a, b;
   flatten(nlohmann::json::parse(before.environment, nullptr, false), "", a);
   flatten(nlohmann::json::parse(after.environment, nullptr, false), "", b);
-  static const std::set<std::string> kAlwaysDiffer = {"date", "load", "time", "pid"};
+  static const std::set<std::string> kAlwaysDiffer = {"date", "host_load", "memory_bytes", "pid", "time"};
   std::vector<std::string> lines;
   for (const auto& [path, value] : a) {
     const auto other = b.find(path);

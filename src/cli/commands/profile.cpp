@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/signal.h"
 #include "cli/command.h"
+#include "cli/profile/subcommand.h"
+#include "cli/profile_registry.inc"
 #include "cli/version.h"
 #include "infer/packed_weights.h"
 #include "infer/session.h"
@@ -22,17 +24,6 @@ struct Arguments {
   std::int64_t prompt_tokens = 10, decode_tokens = 50;
   int repeats = 20;
 };
-
-std::unique_ptr<Model> make_target(const std::string& target) {
-  for (const std::string_view name : preset_names()) {
-    if (name != target) continue;
-    std::unique_ptr<Model> model = make_model(preset(name));
-    model->allocate(false);
-    model->initialise(1);
-    return model;
-  }
-  return load_model(resolve_model_directory(target));
-}
 
 // Repeats of a prompt and decoded tokens from an empty cache; the first repeat is the cold one. Ctrl-C ends
 // after the present repeat.
@@ -62,7 +53,8 @@ void decode_passes(Model& model, ThreadPool& pool, const Arguments& arguments) {
 }
 
 void profile(const Arguments& arguments, const CliContext& context) {
-  const std::unique_ptr<Model> model = make_target(arguments.target);
+  if (arguments.target.empty()) fail_usage("[profile] a model or a subcommand expected (see profile --help)");
+  const std::unique_ptr<Model> model = profile_target(arguments.target, false);
   if (arguments.prompt_tokens + arguments.decode_tokens > model->config().context)
     fail_usage("[profile] at most {} tokens of prompt and text expected, {} and {} asked for",
                model->config().context, arguments.prompt_tokens, arguments.decode_tokens);
@@ -86,11 +78,21 @@ void profile(const Arguments& arguments, const CliContext& context) {
 
 }  // namespace
 
+std::unique_ptr<Model> profile_target(const std::string& target, bool gradients) {
+  for (const std::string_view name : preset_names()) {
+    if (name != target) continue;
+    std::unique_ptr<Model> model = make_model(preset(name));
+    model->allocate(gradients);
+    model->initialise(1);
+    return model;
+  }
+  return load_model(resolve_model_directory(target), {.gradients = gradients});
+}
+
 void add_profile(CLI::App& app, const CliContext& context) {
   CLI::App* command = app.add_subcommand("profile", "Record a model at work and show where the time went");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("model", arguments->target, "A preset, a model directory or a training run")
-      ->required();
+  command->add_option("model", arguments->target, "A preset, a model directory or a training run");
   command->add_option("--out", arguments->out, "The recording")->capture_default_str();
   command->add_option("--prompt", arguments->prompt_tokens, "Tokens of the prompt")
       ->check(CLI::PositiveNumber)
@@ -101,7 +103,10 @@ void add_profile(CLI::App& app, const CliContext& context) {
   command->add_option("--repeats", arguments->repeats, "Warm repeats after the cold one")
       ->check(CLI::Range(1, 30000))
       ->capture_default_str();
-  command->callback([arguments, &context] { profile(*arguments, context); });
+  for (const Command& subcommand : kProfileCommands) subcommand.add(*command, context);
+  command->callback([arguments, command, &context] {
+    if (command->get_subcommands().empty()) profile(*arguments, context);
+  });
 }
 
 }  // namespace smallmind
