@@ -15,7 +15,7 @@
 namespace smallmind {
 namespace {
 
-constexpr double kLevel = 0.05;
+constexpr double kLevel = 0.01;
 constexpr double kLeastShare = 0.005;
 // Degrees of freedom that the common variance counts for beside an operation's own.
 constexpr double kPriorDegrees = 4;
@@ -175,6 +175,23 @@ double take_out_shift(std::vector<Evidence>& all) {
   return shifts.empty() ? 0 : mean(shifts);
 }
 
+// A neighbour that visits one block would hide every change from means and variances: what lies further from
+// an operation's median than kFar standard deviations, its own or the typical one, is moved to there.
+void pull_in_outliers(std::vector<Evidence>& all) {
+  constexpr double kFar = 2.5;
+  std::vector<double> deviations;
+  for (const Evidence& e : all) {
+    const double centre = median(e.differences);
+    for (const double d : e.differences) deviations.push_back(std::abs(d - centre));
+  }
+  const double typical = kDeviationToSigma * median(deviations);
+  for (Evidence& e : all) {
+    const double centre = median(e.differences);
+    const double far = kFar * std::max(typical, kDeviationToSigma * median_deviation(e.differences));
+    for (double& d : e.differences) d = std::clamp(d, centre - far, centre + far);
+  }
+}
+
 struct Judgement {
   double estimate, error, degrees;
 };
@@ -274,6 +291,7 @@ Comparison compare_runs(std::span<const RunSamples> before, std::span<const RunS
   }
   if (evidence.empty()) fail_input("[compare] operations in common expected, the two sides share none");
   comparison.shift = std::expm1(take_out_shift(evidence));
+  if (comparison.paired) pull_in_outliers(evidence);
   give_verdicts(evidence, comparison.paired, comparison);
   for (OpChange& op : comparison.ops) op.cause = cause_of(op);
   comparison.environment = environment_changes(before.front(), after.front());

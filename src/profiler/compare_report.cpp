@@ -138,7 +138,10 @@ std::string piped(const Table& table) {
 }
 
 nlohmann::ordered_json side_json(const OpSamples& samples, double seconds) {
+  nlohmann::ordered_json runs = nlohmann::ordered_json::array();
+  for (const double run : samples.seconds) runs.push_back(1e3 * run);
   return {{"ms", 1e3 * seconds},
+          {"ms_of_runs", runs},
           {"wait_ms", 1e3 * samples.wait},
           {"calls", samples.calls},
           {"flops", samples.flops},
