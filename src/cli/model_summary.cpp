@@ -74,7 +74,8 @@ std::string config_text(const ModelConfig& c) {
       activation_name(c.activation), c.vocab, c.context, c.tied ? "tied to the embedding" : "of its own",
       c.norm_eps);
   if (c.arch == "llama") {
-    text += fmt::format("rope theta    {}\nbiases        attention {}, ffn {}\n", c.rope_theta,
+    text += fmt::format("rope          theta {}, pairs {}\nbiases        attention {}, ffn {}\n",
+                        c.rope_theta, c.rope_interleaved ? "of neighbours" : "across halves",
                         c.attention_bias ? "yes" : "no", c.mlp_bias ? "yes" : "no");
   }
   const auto token = [](std::int32_t id) { return id < 0 ? std::string("none") : std::to_string(id); };
@@ -93,6 +94,7 @@ nlohmann::ordered_json config_json(const ModelConfig& c) {
           {"ffn", c.ffn},
           {"norm_eps", shortest_decimal(c.norm_eps)},
           {"rope_theta", shortest_decimal(c.rope_theta)},
+          {"rope_interleaved", c.rope_interleaved},
           {"tied", c.tied},
           {"attention_bias", c.attention_bias},
           {"mlp_bias", c.mlp_bias},

@@ -95,6 +95,7 @@ ModelConfig gguf_config(const GgufContent& content, std::string_view where) {
     c.activation = Activation::silu;
     c.norm_eps = keys.real("attention.layer_norm_rms_epsilon", 1e-5f);
     c.rope_theta = keys.real("rope.freq_base", 10000.0f);
+    c.rope_interleaved = true;  // the rows of its q and k are in that order
     c.attention_bias = has_tensor(content, "blk.0.attn_q.bias");
     c.mlp_bias = has_tensor(content, "blk.0.ffn_up.bias");
     const std::int64_t rotated = keys.integer("rope.dimension_count", c.head_width);

@@ -156,8 +156,8 @@ std::vector<TensorToWrite> arranged(const ModelConfig& config, std::vector<Tenso
              fmt::join(tensor.shape, " x "));
     TensorToWrite& source = at->second;
     source.type = stays_f32(tensor) ? DType::f32 : type;
-    const bool rotated = config.arch == "llama" && is_rotated(tensor.name);
-    out.push_back(rotated ? interleaved_halves(std::move(source), config.head_width) : std::move(source));
+    const bool halves = config.arch == "llama" && !config.rope_interleaved && is_rotated(tensor.name);
+    out.push_back(halves ? interleaved_halves(std::move(source), config.head_width) : std::move(source));
   }
   return out;
 }

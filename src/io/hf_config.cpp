@@ -114,6 +114,7 @@ ModelConfig llama_config(const Fields& f) {
   c.ffn = f.integer("intermediate_size");
   c.norm_eps = f.real("rms_norm_eps", 1e-6f);
   c.rope_theta = f.real("rope_theta", 10000.0f);
+  c.rope_interleaved = f.boolean("rope_interleave", false);  // the key is that of DeepSeek-V3
   c.activation = activation_of(f, "hidden_act", "silu");
   c.tied = f.boolean("tie_word_embeddings", false);
   c.attention_bias = f.boolean("attention_bias", false);
@@ -161,22 +162,24 @@ nlohmann::ordered_json gpt2_json(const ModelConfig& c) {
 }
 
 nlohmann::ordered_json llama_json(const ModelConfig& c) {
-  return {{"architectures", {"LlamaForCausalLM"}},
-          {"model_type", "llama"},
-          {"vocab_size", c.vocab},
-          {"max_position_embeddings", c.context},
-          {"hidden_size", c.width},
-          {"intermediate_size", c.ffn},
-          {"num_hidden_layers", c.layers},
-          {"num_attention_heads", c.heads},
-          {"num_key_value_heads", c.kv_heads},
-          {"head_dim", c.head_width},
-          {"hidden_act", "silu"},
-          {"rms_norm_eps", shortest_decimal(c.norm_eps)},
-          {"rope_theta", shortest_decimal(c.rope_theta)},
-          {"attention_bias", c.attention_bias},
-          {"mlp_bias", c.mlp_bias},
-          {"attention_dropout", shortest_decimal(c.dropout)}};
+  nlohmann::ordered_json object = {{"architectures", {"LlamaForCausalLM"}},
+                                   {"model_type", "llama"},
+                                   {"vocab_size", c.vocab},
+                                   {"max_position_embeddings", c.context},
+                                   {"hidden_size", c.width},
+                                   {"intermediate_size", c.ffn},
+                                   {"num_hidden_layers", c.layers},
+                                   {"num_attention_heads", c.heads},
+                                   {"num_key_value_heads", c.kv_heads},
+                                   {"head_dim", c.head_width},
+                                   {"hidden_act", "silu"},
+                                   {"rms_norm_eps", shortest_decimal(c.norm_eps)},
+                                   {"rope_theta", shortest_decimal(c.rope_theta)},
+                                   {"attention_bias", c.attention_bias},
+                                   {"mlp_bias", c.mlp_bias},
+                                   {"attention_dropout", shortest_decimal(c.dropout)}};
+  if (c.rope_interleaved) object["rope_interleave"] = true;
+  return object;
 }
 
 ModelConfig config_of(const Json& object, std::string_view where) {

@@ -28,10 +28,11 @@ struct ModelConfig {
   std::int64_t head_width = 0;
   std::int64_t ffn = 0;
   float norm_eps = 1e-5f;
-  float rope_theta = 10000.0f;  // llama only
-  bool tied = true;             // the head is the token embedding
-  bool attention_bias = false;  // llama only: biases of q, k, v and o (gpt2 always has them)
-  bool mlp_bias = false;        // llama only: biases of gate, up and down
+  float rope_theta = 10000.0f;    // llama only
+  bool rope_interleaved = false;  // llama only: pairs (2j, 2j + 1) of a head rotate, not (j, j + K/2)
+  bool tied = true;               // the head is the token embedding
+  bool attention_bias = false;    // llama only: biases of q, k, v and o (gpt2 always has them)
+  bool mlp_bias = false;          // llama only: biases of gate, up and down
   Activation activation = Activation::gelu_tanh;
   float dropout = 0.0f;   // gpt2: embeddings, attention weights and residuals alike; llama: attention weights
   std::int32_t bos = -1;  // -1: none

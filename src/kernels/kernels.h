@@ -133,9 +133,15 @@ struct KernelTable {
                               const float* mean, const float* rstd, Index rows, Index cols, float* dx,
                               bool accumulate, float* dweight,
                               float* dbias) noexcept;  // dout and dx contiguous
+  // h = a + b (the residual stream; h may equal a or b), out = layer_norm(h), in one pass over memory. The
+  // gradient is layer_norm_backward at h, accumulating into h's. All rows contiguous.
+  void (*add_layer_norm)(const float* a, const float* b, const float* weight, const float* bias, float eps,
+                         Index rows, Index cols, float* h, float* out, float* mean, float* rstd) noexcept;
   // out = x / sqrt(mean(x^2) + eps) * weight
   void (*rms_norm)(const float* x, Index x_stride, const float* weight, float eps, Index rows, Index cols,
                    float* out, Index out_stride, float* rstd) noexcept;
+  void (*add_rms_norm)(const float* a, const float* b, const float* weight, float eps, Index rows, Index cols,
+                       float* h, float* out, float* rstd) noexcept;  // likewise
   void (*rms_norm_backward)(const float* dout, const float* x, Index x_stride, const float* weight,
                             const float* rstd, Index rows, Index cols, float* dx, bool accumulate,
                             float* dweight) noexcept;
@@ -157,6 +163,7 @@ struct KernelTable {
   void (*add)(const float* a, const float* b, Index n, float* out) noexcept;
   void (*mul)(const float* a, const float* b, Index n, float* out) noexcept;
   void (*relu)(const float* x, Index n, float* out) noexcept;
+  void (*relu_backward)(const float* dout, const float* x, Index n, float* dx, bool accumulate) noexcept;
   void (*scale)(const float* x, float factor, Index n, float* out) noexcept;
   void (*axpy)(float factor, const float* x, Index n, float* y) noexcept;  // y += factor * x
   void (*exp)(const float* x, Index n, float* out) noexcept;
@@ -174,7 +181,15 @@ struct KernelTable {
   void (*column_sums)(const float* x, Index stride, Index rows, Index cols,
                       float* sums) noexcept;  // sums += over rows
 
-  // ---- rows (generic/softmax.inl, rope.inl)
+  // ---- rows (generic/softmax.inl, rope.inl, gather.inl)
+  // out row i = table row ids[i], `cols` elements; rows of the table are `stride` apart, those of out cols.
+  void (*gather_rows)(const float* table, Index stride, const std::int32_t* ids, Index rows, Index cols,
+                      float* out) noexcept;
+  // table row ids[i] += x row i, in ascending order of i. Threads share out columns: one owns begin .. end.
+  void (*scatter_add_rows)(const float* x, Index x_stride, const std::int32_t* ids, Index rows, Index begin,
+                           Index end, float* table, Index stride) noexcept;
+  // out[i] = log(sum(exp(row i))); infinities and NaN as softmax.
+  void (*log_sum_exp)(const float* x, Index stride, Index rows, Index cols, float* out) noexcept;
   // Each row sums to 1 within 1e-6. -infinity gives 0; a NaN, +infinity or no finite element makes the row
   // NaN.
   void (*softmax)(const float* x, Index x_stride, Index rows, Index cols, float* out,
@@ -193,6 +208,9 @@ struct KernelTable {
   // each); direction +1 rotates forward, -1 back (the gradient). out may equal x.
   void (*rope)(const float* x, Index heads, Index head_width, const float* cosines, const float* sines,
                float direction, float* out) noexcept;
+  // The same with pairs (2j, 2j + 1), the layout of GGUF's llama files.
+  void (*rope_interleaved)(const float* x, Index heads, Index head_width, const float* cosines,
+                           const float* sines, float direction, float* out) noexcept;
 
   // ---- optimiser: one pass over parameter, gradient and both moments
   void (*adamw)(const AdamWArgs& args, const float* gradient, Index n, float* parameter, float* m,

@@ -21,6 +21,8 @@ enum class Op : std::uint8_t {
   add,
   layer_norm,
   rms_norm,
+  add_layer_norm,
+  add_rms_norm,
   gelu,
   swiglu,
   rope,
@@ -30,10 +32,23 @@ enum class Op : std::uint8_t {
   linear_cross_entropy,
 };
 
-inline constexpr std::array<const char*, 15> kOpNames = {
-    "embedding", "add_positions", "linear",   "linear_gelu",   "linear_add",
-    "add",       "layer_norm",    "rms_norm", "gelu",          "swiglu",
-    "rope",      "attention",     "dropout",  "cross_entropy", "linear_cross_entropy"};
+inline constexpr std::array<const char*, 17> kOpNames = {"embedding",
+                                                         "add_positions",
+                                                         "linear",
+                                                         "linear_gelu",
+                                                         "linear_add",
+                                                         "add",
+                                                         "layer_norm",
+                                                         "rms_norm",
+                                                         "add_layer_norm",
+                                                         "add_rms_norm",
+                                                         "gelu",
+                                                         "swiglu",
+                                                         "rope",
+                                                         "attention",
+                                                         "dropout",
+                                                         "cross_entropy",
+                                                         "linear_cross_entropy"};
 inline constexpr std::size_t kOpCount = kOpNames.size();
 static_assert(static_cast<std::size_t>(Op::linear_cross_entropy) + 1 == kOpCount);
 

@@ -44,14 +44,22 @@ Tensor layer_norm(Exec& ex, const Tensor& x, const Param& weight, const Param& b
 // x / sqrt(mean(x^2) + eps) * w over each row. Zhang, Sennrich 2019.
 Tensor rms_norm(Exec& ex, const Tensor& x, const Param& weight, float eps);
 
+// sum = a + b and normed = the norm of the sum, in one pass. The sum is in place in `a` when nothing records.
+struct ResidualNorm {
+  Tensor sum, normed;
+};
+ResidualNorm add_layer_norm(Exec& ex, const Tensor& a, const Tensor& b, const Param& weight,
+                            const Param& bias, float eps);
+ResidualNorm add_rms_norm(Exec& ex, const Tensor& a, const Tensor& b, const Param& weight, float eps);
+
 // x Phi(x): exactly (erf), or by the tanh form of GPT-2. Hendrycks, Gimpel 2016.
 Tensor gelu(Exec& ex, const Tensor& x, GeluForm form);
 
 // silu(gate) * up. Shazeer 2020.
 Tensor swiglu(Exec& ex, const Tensor& gate, const Tensor& up);
 
-// Rotary positions: rotates the pairs (j, j + K/2) of each head by position * theta^(-2j/K). Su et al. 2021,
-// in the half-split layout of Hugging Face. x (N, heads*K).
+// Rotary positions: rotates the j-th pair of each head by position * theta^(-2j/K), where the table says
+// whether that is (j, j + K/2) or (2j, 2j + 1). Su et al. 2021. x (N, heads*K).
 Tensor rope(Exec& ex, const Tensor& x, const RopeTable& table, std::int64_t heads, const TokenBatch& batch);
 
 // softmax(q k^T / sqrt(K) + causal mask) v within each sequence. q (N, H*K), k and v (N, G*K), G divides H;

@@ -223,7 +223,15 @@ TEST(GgufModel, LlamaRotatesNeighbours) {
   const ModelConfig config = tiny("llama");
   const Bytes file = model_file(config, DType::f32);
   const GgufContent content = parse_gguf(test::view(file), "x");
-  EXPECT_EQ(gguf_config(content, "x"), config);
+  ModelConfig stored = config;
+  stored.rope_interleaved = true;
+  EXPECT_EQ(gguf_config(content, "x"), stored);
+  // Rows that are in the file's order already are written as they are.
+  const Bytes as_stored = model_file(stored, DType::f32);
+  for (const StoredTensor& tensor : parse_gguf(test::view(as_stored), "y").tensors) {
+    const std::vector<float> values = read(tensor);
+    for (std::size_t i = 1; i < values.size(); ++i) EXPECT_EQ(values[i], values[0] + static_cast<float>(i));
+  }
   for (const StoredTensor& tensor : content.tensors) {
     const std::vector<float> out = read(tensor);
     const std::int64_t columns = tensor.shape.size() == 2 ? tensor.shape[1] : 1;

@@ -93,6 +93,8 @@ TEST(HfConfig, WrittenIsReadBack) {
   l.norm_eps = 3.1e-6f;
   l.head_width = 48;
   EXPECT_EQ(parse(hf_config_json(l)), l);
+  l.rope_interleaved = true;
+  EXPECT_EQ(parse(hf_config_json(l)), l);
   EXPECT_NE(hf_config_json(c).find("\"layer_norm_epsilon\": 1e-05"), std::string::npos);
   EXPECT_NE(hf_config_json(c).find("\"tie_word_embeddings\": false"), std::string::npos);
 }

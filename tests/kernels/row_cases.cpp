@@ -171,6 +171,8 @@ void add_elementwise(std::vector<Case>& list) {
   list.push_back(unary(
       "stream_copy", &KernelTable::stream_copy, [](double x) { return x; }, 0, 0));
   list.push_back(gradient("gelu_tanh_backward", &KernelTable::gelu_tanh_backward, gelu_tanh_slope));
+  list.push_back(
+      gradient("relu_backward", &KernelTable::relu_backward, [](double x) { return x > 0 ? 1.0 : 0.0; }));
   list.push_back(gradient("gelu_erf_backward", &KernelTable::gelu_erf_backward,
                           [](double x) { return cumulative(x) + x * phi(x); }));
   list.push_back({"swiglu_backward",
@@ -395,6 +397,49 @@ Case norm(const char* name, bool layer) {
           0};  // rstd reaches 316 in a row of one element, where the gradient cancels
 }
 
+// h = a + b must have the bits of add, and the rest those of the plain norm over h; both in place in a.
+Case residual_norm_case() {
+  return {"add_layer_norm, add_rms_norm",
+          [](const KernelTable& t, Index n, Index shift) {
+            std::vector<float> all;
+            for (const bool layer : {true, false}) {
+              Buffer a(kRows * n, shift, 1), b(kRows * n, (shift + 1) % 16, 8), sum(kRows * n, 0);
+              Buffer weight(n, (shift + 2) % 16, 2), bias(n, shift, 3);
+              Buffer out(kRows * n, (shift + 3) % 16), mean(kRows, 0), rstd(kRows, 1);
+              Buffer plain(kRows * n, (shift + 3) % 16), plain_mean(kRows, 0), plain_rstd(kRows, 1);
+              t.add(a.data(), b.data(), kRows * n, sum.data());
+              if (layer) {
+                t.layer_norm(sum.data(), n, weight.data(), bias.data(), kEps, kRows, n, plain.data(), n,
+                             plain_mean.data(), plain_rstd.data());
+                t.add_layer_norm(a.data(), b.data(), weight.data(), bias.data(), kEps, kRows, n, a.data(),
+                                 out.data(), mean.data(), rstd.data());
+              } else {
+                t.rms_norm(sum.data(), n, weight.data(), kEps, kRows, n, plain.data(), n, plain_rstd.data());
+                t.add_rms_norm(a.data(), b.data(), weight.data(), kEps, kRows, n, a.data(), out.data(),
+                               rstd.data());
+              }
+              const std::pair<Buffer*, Buffer*> pairs[] = {
+                  {&a, &sum}, {&out, &plain}, {&rstd, &plain_rstd}, {&mean, &plain_mean}};
+              for (const auto& [fused, composed] : pairs) {
+                std::vector<float> f, c;
+                fused->append_to(f);
+                composed->append_to(c);
+                for (std::size_t i = 0; i < f.size(); ++i) {
+                  const bool untouched = f[i] == kGuardValue && c[i] == kGuardValue;
+                  all.push_back(untouched || n == 0 ? 0.0f : f[i] - c[i]);
+                }
+              }
+            }
+            return all;
+          },
+          [](Index n) {
+            return std::vector<double>(static_cast<std::size_t>(2 * (2 * kRows * n + 2 * kRows)), 0.0);
+          },
+          0,
+          0,
+          0};
+}
+
 Case softmax_case() {
   return {"softmax",
           [](const KernelTable& t, Index n, Index shift) {
@@ -532,6 +577,95 @@ Case rope_case() {
           0};
 }
 
+Case rope_interleaved_case() {
+  return {"rope_interleaved",
+          [](const KernelTable& t, Index n, Index shift) {
+            Buffer x(3 * 2 * n, shift, 1), c(n, (shift + 1) % 16, 2), s(n, (shift + 2) % 16, 3),
+                out(3 * 2 * n, shift);
+            t.rope_interleaved(x.data(), 3, 2 * n, c.data(), s.data(), 1.0f, out.data());
+            t.rope_interleaved(x.data(), 3, 2 * n, c.data(), s.data(), -1.0f, x.data());
+            std::vector<float> all;
+            out.append_to(all);
+            x.append_to(all);
+            return all;
+          },
+          [](Index n) {
+            std::vector<double> all;
+            for (const double direction : {1.0, -1.0}) {
+              for (Index pair = 0; pair < 3 * n; ++pair) {
+                const double a = static_cast<double>(value(1, 2 * pair));
+                const double b = static_cast<double>(value(1, 2 * pair + 1));
+                const double c = static_cast<double>(value(2, pair % n));
+                const double s = direction * static_cast<double>(value(3, pair % n));
+                all.push_back(a * c - b * s);
+                all.push_back(b * c + a * s);
+              }
+            }
+            return all;
+          },
+          1e-6,
+          2e-6,
+          0};
+}
+
+// A table of 5 rows at stride n + 3, of which row 2 is named three times.
+constexpr std::int32_t kIds[] = {2, 0, 4, 2, 2, 1};
+
+Case gather_case() {
+  return {"gather_rows, scatter_add_rows",
+          [](const KernelTable& t, Index n, Index shift) {
+            Buffer table(5 * (n + 3), shift, 1), out(6 * n, (shift + 1) % 16);
+            Buffer x(6 * (n + 5), (shift + 2) % 16, 2);
+            t.gather_rows(table.data(), n + 3, kIds, 6, n, out.data());
+            t.scatter_add_rows(x.data(), n + 5, kIds, 6, n / 3, n, table.data(), n + 3);
+            std::vector<float> all;
+            out.append_to(all);
+            table.append_to(all);
+            return all;
+          },
+          [](Index n) {
+            std::vector<double> all, table;
+            for (Index i = 0; i < 5 * (n + 3); ++i) table.push_back(static_cast<double>(value(1, i)));
+            for (const std::int32_t id : kIds) {
+              for (Index j = 0; j < n; ++j) all.push_back(table[static_cast<std::size_t>(id * (n + 3) + j)]);
+            }
+            for (Index i = 0; i < 6; ++i) {
+              for (Index j = n / 3; j < n; ++j)
+                table[static_cast<std::size_t>(kIds[i] * (n + 3) + j)] +=
+                    static_cast<double>(value(2, i * (n + 5) + j));
+            }
+            all.insert(all.end(), table.begin(), table.end());
+            return all;
+          },
+          0,
+          2e-6,
+          0};
+}
+
+Case log_sum_exp_case() {
+  return {"log_sum_exp",
+          [](const KernelTable& t, Index n, Index shift) {
+            Buffer x(kRows * (n + 5), shift, 1), out(kRows, (shift + 1) % 16);
+            std::vector<float> all;
+            if (n == 0) return all;
+            t.log_sum_exp(x.data(), n + 5, kRows, n, out.data());
+            out.append_to(all);
+            return all;
+          },
+          [](Index n) {
+            std::vector<double> all;
+            for (Index i = 0; i < kRows && n > 0; ++i) {
+              double total = 0;
+              for (Index j = 0; j < n; ++j) total += std::exp(static_cast<double>(value(1, i * (n + 5) + j)));
+              all.push_back(std::log(total));
+            }
+            return all;
+          },
+          1e-6,
+          1e-6,
+          0};
+}
+
 constexpr AdamWArgs kAdamW{1e-2f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.5f, 1 - 0.9f * 0.9f, 1 - 0.99f * 0.99f};
 
 Case adamw_case() {
@@ -612,10 +746,14 @@ const std::vector<Case>& cases() {
     add_reductions(all);
     all.push_back(norm("layer_norm", true));
     all.push_back(norm("rms_norm", false));
+    all.push_back(residual_norm_case());
     all.push_back(softmax_case());
     all.push_back(cross_entropy_case());
     all.push_back(column_softmax_case());
     all.push_back(rope_case());
+    all.push_back(rope_interleaved_case());
+    all.push_back(gather_case());
+    all.push_back(log_sum_exp_case());
     all.push_back(adamw_case());
     all.push_back(update3_case());
     all.push_back(convert_case());

@@ -67,7 +67,7 @@ Matrix norm_reference(const Matrix& x, const Matrix& w, const Matrix* b, double 
   return out;
 }
 
-Matrix rope_reference(const Matrix& x, Index heads, double theta) {
+Matrix rope_reference(const Matrix& x, Index heads, double theta, bool interleaved = false) {
   const Index width = x.cols / heads, half = width / 2;
   Matrix out = x;
   for (const Segment& s : kSegments)
@@ -76,7 +76,8 @@ Matrix rope_reference(const Matrix& x, Index heads, double theta) {
         for (Index j = 0; j < half; ++j) {
           const double angle = static_cast<double>(s.position + i) *
                                std::pow(theta, -2.0 * static_cast<double>(j) / static_cast<double>(width));
-          const Index row = s.first_row + i, a = h * width + j, b = a + half;
+          const Index row = s.first_row + i;
+          const Index a = h * width + (interleaved ? 2 * j : j), b = a + (interleaved ? 1 : half);
           out.at(row, a) = x.at(row, a) * std::cos(angle) - x.at(row, b) * std::sin(angle);
           out.at(row, b) = x.at(row, a) * std::sin(angle) + x.at(row, b) * std::cos(angle);
         }
@@ -258,6 +259,53 @@ void add_norm_cases(std::vector<OpCase>& cases) {
                    }});
 }
 
+// Both results matter to the gradient: the test sees sum + normed, or one of them alone.
+Matrix add_norm_reference(const Inputs& x, const Inputs& p, bool layer) {
+  const Matrix sum = map2(x[0], x[1], plus);
+  return map2(sum, norm_reference(sum, p[0], layer ? &p[1] : nullptr, 1e-5, layer), plus);
+}
+
+void add_residual_norm_cases(std::vector<OpCase>& cases) {
+  cases.push_back({Op::add_layer_norm,
+                   "add_layer_norm, both results",
+                   {random_matrix(6, 21, 61), random_matrix(6, 21, 62)},
+                   {random_matrix(1, 21, 63), random_matrix(1, 21, 64)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     const ResidualNorm r = add_layer_norm(ex, x[0], x[1], p[0], p[1], 1e-5f);
+                     return add(ex, r.sum, r.normed);
+                   },
+                   [](const Inputs& x, const Inputs& p) { return add_norm_reference(x, p, true); }});
+  cases.push_back({Op::add_layer_norm,
+                   "add_layer_norm, the norm alone",
+                   {random_matrix(6, 21, 65), random_matrix(6, 21, 66)},
+                   {random_matrix(1, 21, 67), random_matrix(1, 21, 68)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return add_layer_norm(ex, x[0], x[1], p[0], p[1], 1e-5f).normed;
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return norm_reference(map2(x[0], x[1], plus), p[0], &p[1], 1e-5, true);
+                   }});
+  cases.push_back({Op::add_rms_norm,
+                   "add_rms_norm, both results",
+                   {random_matrix(6, 21, 69), random_matrix(6, 21, 70)},
+                   {random_matrix(1, 21, 71)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     const ResidualNorm r = add_rms_norm(ex, x[0], x[1], p[0], 1e-5f);
+                     return add(ex, r.sum, r.normed);
+                   },
+                   [](const Inputs& x, const Inputs& p) { return add_norm_reference(x, p, false); }});
+  cases.push_back({Op::add_rms_norm,
+                   "add_rms_norm of a tensor and itself",
+                   {random_matrix(6, 21, 72)},
+                   {random_matrix(1, 21, 73)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return add_rms_norm(ex, x[0], x[0], p[0], 1e-5f).normed;
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return norm_reference(map2(x[0], x[0], plus), p[0], nullptr, 1e-5, false);
+                   }});
+}
+
 void add_activation_cases(std::vector<OpCase>& cases) {
   cases.push_back({Op::gelu,
                    "gelu by tanh",
@@ -291,6 +339,14 @@ void add_position_cases(std::vector<OpCase>& cases) {
                    {},
                    [](Exec& ex, const Tensors& x, const Params&) { return rope(ex, x[0], table, 3, kBatch); },
                    [](const Inputs& x, const Inputs&) { return rope_reference(x[0], 3, 100.0); }});
+  static const RopeTable neighbours(8, 6, 100.0, RopeLayout::interleaved);
+  cases.push_back(
+      {Op::rope,
+       "rope of interleaved pairs",
+       {random_matrix(7, 18, 60)},
+       {},
+       [](Exec& ex, const Tensors& x, const Params&) { return rope(ex, x[0], neighbours, 3, kBatch); },
+       [](const Inputs& x, const Inputs&) { return rope_reference(x[0], 3, 100.0, true); }});
   cases.push_back(
       {Op::rope,
        "rope beside a residual",
@@ -399,6 +455,7 @@ std::vector<OpCase> op_cases() {
   std::vector<OpCase> cases;
   add_table_cases(cases);
   add_product_cases(cases);
+  add_residual_norm_cases(cases);
   add_norm_cases(cases);
   add_activation_cases(cases);
   add_position_cases(cases);

@@ -83,6 +83,10 @@ void relu_n(const float* x, Index n, float* out) noexcept {
   map(x, n, out, [](Vec v) { return max(zero(), v); });
 }
 
+void relu_backward_n(const float* dout, const float* x, Index n, float* dx, bool accumulate) noexcept {
+  map_gradient(dout, x, n, dx, accumulate, [](Vec d, Vec v) { return select(less(zero(), v), d, zero()); });
+}
+
 void scale_n(const float* x, float factor, Index n, float* out) noexcept {
   map(x, n, out, [f = set(factor)](Vec v) { return v * f; });
 }
@@ -114,6 +118,7 @@ void install_elementwise(KernelTable& table) noexcept {
   table.add = add_n;
   table.mul = mul_n;
   table.relu = relu_n;
+  table.relu_backward = relu_backward_n;
   table.scale = scale_n;
   table.axpy = axpy_n;
   table.exp = exp_n;

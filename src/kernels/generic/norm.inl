@@ -75,6 +75,16 @@ struct RowMoments {
   }
 }
 
+// The sum of a row is in L1 when the norm reads it.
+void add_layer_norm_rows(const float* a, const float* b, const float* weight, const float* bias, float eps,
+                         Index rows, Index cols, float* h, float* out, float* mean, float* rstd) noexcept {
+  for (Index i = 0; i < rows; ++i, a += cols, b += cols, h += cols, out += cols) {
+    map(a, b, cols, h, [](Vec u, Vec v) { return u + v; });
+    layer_norm_rows(h, cols, weight, bias, eps, 1, cols, out, cols, mean == nullptr ? nullptr : mean + i,
+                    rstd == nullptr ? nullptr : rstd + i);
+  }
+}
+
 // What a row's gradient needs, with h = (x - mean) rstd and g = dout weight: dx = rstd (g - a - h b).
 struct RowGradient {
   float a, b;
@@ -177,6 +187,14 @@ void layer_norm_backward_all(const float* dout, const float* x, Index x_stride, 
   }
 }
 
+void add_rms_norm_rows(const float* a, const float* b, const float* weight, float eps, Index rows, Index cols,
+                       float* h, float* out, float* rstd) noexcept {
+  for (Index i = 0; i < rows; ++i, a += cols, b += cols, h += cols, out += cols) {
+    map(a, b, cols, h, [](Vec u, Vec v) { return u + v; });
+    rms_norm_rows(h, cols, weight, eps, 1, cols, out, cols, rstd == nullptr ? nullptr : rstd + i);
+  }
+}
+
 // inverts out = h weight, h = x rstd: dx = rstd (g - h mean(g h)), g = dout weight;  dweight += dout h
 template <bool kAccumulate>
 [[gnu::flatten]] void rms_norm_backward_rows(const float* dout, const float* x, Index x_stride,
@@ -205,6 +223,8 @@ void rms_norm_backward_all(const float* dout, const float* x, Index x_stride, co
 void install_norm(KernelTable& table) noexcept {
   table.layer_norm = layer_norm_rows;
   table.layer_norm_backward = layer_norm_backward_all;
+  table.add_layer_norm = add_layer_norm_rows;
+  table.add_rms_norm = add_rms_norm_rows;
   table.rms_norm = rms_norm_rows;
   table.rms_norm_backward = rms_norm_backward_all;
 }

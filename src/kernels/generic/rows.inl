@@ -6,6 +6,7 @@
 #include "kernels/generic/convert.inl"
 #include "kernels/generic/dropout.inl"
 #include "kernels/generic/elementwise.inl"
+#include "kernels/generic/gather.inl"
 #include "kernels/generic/loops.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/generic/norm.inl"
@@ -26,6 +27,7 @@ void install_rows(KernelTable& table) noexcept {
   install_softmax(table);
   install_column_softmax(table);
   install_rope(table);
+  install_gather(table);
   install_optimizer(table);
   install_convert(table);
   install_peak(table);

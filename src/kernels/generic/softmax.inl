@@ -115,18 +115,23 @@ void softmax_rows(const float* x, Index x_stride, Index rows, Index cols, float*
   map(previous, cols, out - out_stride, [f = set(factor)](Vec e) { return e * f; });
 }
 
-[[gnu::flatten]] void cross_entropy_rows(const float* logits, Index stride, const std::int32_t* targets,
-                                         Index rows, Index vocab, float* losses,
-                                         float* log_sum_exp) noexcept {
+[[gnu::flatten]] double row_log_sum_exp(const float* x, Index cols) {
+  const float highest = row_maximum(x, cols);
+  const Vec top = set(highest);
+  const double total = sum_over(
+      cols, [=](Index j, Vec s) { return s + exp_bounded(load(x + j) - top); },
+      [=](Index j, Index count, Vec s) { return s + exp_bounded(load_n(x + j, count, -kInfinity) - top); });
+  return static_cast<double>(highest) + __builtin_log(total);
+}
+
+void log_sum_exp_rows(const float* x, Index stride, Index rows, Index cols, float* out) noexcept {
+  for (Index i = 0; i < rows; ++i) out[i] = static_cast<float>(row_log_sum_exp(x + i * stride, cols));
+}
+
+void cross_entropy_rows(const float* logits, Index stride, const std::int32_t* targets, Index rows,
+                        Index vocab, float* losses, float* log_sum_exp) noexcept {
   for (Index i = 0; i < rows; ++i, logits += stride) {
-    const float maximum_logit = row_maximum(logits, vocab);
-    const Vec top = set(maximum_logit);
-    const double total = sum_over(
-        vocab, [=](Index j, Vec s) { return s + exp_bounded(load(logits + j) - top); },
-        [=](Index j, Index count, Vec s) {
-          return s + exp_bounded(load_n(logits + j, count, -kInfinity) - top);
-        });
-    const double log_sum = static_cast<double>(maximum_logit) + __builtin_log(total);
+    const double log_sum = row_log_sum_exp(logits, vocab);
     const std::int32_t target = targets[i];
     losses[i] = target < 0 ? 0.0f : static_cast<float>(log_sum - static_cast<double>(logits[target]));
     log_sum_exp[i] = static_cast<float>(log_sum);
@@ -152,6 +157,7 @@ void softmax_rows(const float* x, Index x_stride, Index rows, Index cols, float*
 
 void install_softmax(KernelTable& table) noexcept {
   table.softmax = softmax_rows;
+  table.log_sum_exp = log_sum_exp_rows;
   table.cross_entropy = cross_entropy_rows;
   table.cross_entropy_backward = cross_entropy_backward_rows;
 }

@@ -46,7 +46,8 @@ class Llama final : public Model {
  public:
   explicit Llama(const ModelConfig& c)
       : Model(c),
-        rope_(c.context, c.head_width, static_cast<double>(c.rope_theta)),
+        rope_(c.context, c.head_width, static_cast<double>(c.rope_theta),
+              c.rope_interleaved ? RopeLayout::interleaved : RopeLayout::halves),
         tok_embd_(matrix("token_embd.weight", c.vocab, c.width, 0.02f)),
         output_norm_(vector("output_norm.weight", c.width, Init::one())) {
     for (std::int64_t l = 0; l < c.layers; ++l) layers_.push_back(make_layer(c, l));

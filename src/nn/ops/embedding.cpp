@@ -18,10 +18,7 @@ struct EmbeddingBackward {
     const OpZone zone(ex, kOp, elementwise_cost(dout.size(), 1, 3));
     const Index grain = std::max<Index>(16, kElementGrain / std::max<Index>(1, dout.rows));
     ex.parallel(dout.cols, grain, [&](Index begin, Index end) {
-      for (Index i = 0; i < dout.rows; ++i) {
-        float* to = dtable + tokens[i] * dout.cols + begin;
-        ex.kernels().add(to, dout.row(i) + begin, end - begin, to);
-      }
+      ex.kernels().scatter_add_rows(dout.data, dout.stride, tokens, dout.rows, begin, end, dtable, dout.cols);
     });
   }
 };
@@ -36,9 +33,8 @@ Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch) {
   const OpZone zone(ex, Op::embedding, elementwise_cost(rows * table.cols, 0, 2));
   const Tensor out = ex.make(rows, table.cols);
   ex.parallel(rows, row_grain(table.cols), [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i)
-      std::memcpy(out.row(i), table.data + batch.tokens[static_cast<std::size_t>(i)] * table.cols,
-                  static_cast<std::size_t>(table.cols) * sizeof(float));
+    ex.kernels().gather_rows(table.data, table.cols, batch.tokens.data() + begin, end - begin, table.cols,
+                             out.row(begin));
   });
   ex.record(EmbeddingBackward{ex.keep(batch.tokens), table.grad, out});
   return out;

@@ -1,4 +1,4 @@
-// rope: rotates each pair (j, j + K/2) of each head by the angle of the row's position.
+// rope: rotates each pair of each head by the angle of the row's position; the table says what a pair is.
 //
 // A rotation's transpose is the rotation back, so dx = rotate(dout, -angle).
 #include "nn/ops.h"
@@ -17,14 +17,15 @@ struct RotateArgs {
 
 // out row = rotate(x row) for all rows.
 void rotate(Exec& ex, const RotateArgs& args, const Tensor& x, float* out, Index out_stride) {
+  const auto rotate_row =
+      args.table->layout() == RopeLayout::halves ? ex.kernels().rope : ex.kernels().rope_interleaved;
   for (Index s = 0; s < args.segment_count; ++s) {
     const Segment& segment = args.segments[s];
     ex.parallel(segment.rows, row_grain(x.cols), [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
         const Index row = segment.first_row + i;
-        ex.kernels().rope(x.row(row), args.heads, x.cols / args.heads,
-                          args.table->cosines(segment.position + i), args.table->sines(segment.position + i),
-                          args.direction, out + row * out_stride);
+        rotate_row(x.row(row), args.heads, x.cols / args.heads, args.table->cosines(segment.position + i),
+                   args.table->sines(segment.position + i), args.direction, out + row * out_stride);
       }
     });
   }
