@@ -90,6 +90,40 @@ TEST(ModelTest, InitialisationIsAFunctionOfTheSeed) {
   EXPECT_FALSE(std::equal(a->values().begin(), a->values().end(), c->values().begin()));
 }
 
+// The two layouts of RoPE are one model whose rows of q and k are in another order.
+TEST(ModelTest, InterleavedPairsAreHalvesInAnotherOrder) {
+  const auto halves = random_model("llama", false);
+  ModelConfig config = halves->config();
+  config.rope_interleaved = true;
+  const auto neighbours = make_model(config);
+  neighbours->allocate(false);
+  std::copy(halves->values().begin(), halves->values().end(), neighbours->values().begin());
+  const Index width = config.head_width;
+  neighbours->visit([width](Param& p) {
+    if (p.name.find("attn_q.") == std::string::npos && p.name.find("attn_k.") == std::string::npos) return;
+    const std::vector<float> old(p.data, p.data + p.size());
+    for (Index row = 0; row < p.rows; ++row) {
+      const Index in_head = row % width, from = row - in_head + in_head % 2 * (width / 2) + in_head / 2;
+      std::copy_n(old.begin() + from * p.cols, p.cols, p.data + row * p.cols);
+    }
+  });
+  ThreadPool pool(2);
+  const std::vector<std::int32_t> tokens = some_tokens(40, 1);
+  const Segment all{0, 40, 0, 0};
+  KvCache first = make_cache(*halves, 1), second = make_cache(*neighbours, 1), third = make_cache(*halves, 1);
+  const std::vector<float> expected = logits_of(*halves, pool, tokens, {&all, 1}, first);
+  const std::vector<float> got = logits_of(*neighbours, pool, tokens, {&all, 1}, second);
+  std::copy(halves->values().begin(), halves->values().end(), neighbours->values().begin());
+  const std::vector<float> unordered = logits_of(*neighbours, pool, tokens, {&all, 1}, third);
+  float worst = 0, worst_unordered = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    worst = std::max(worst, std::abs(got[i] - expected[i]));
+    worst_unordered = std::max(worst_unordered, std::abs(unordered[i] - expected[i]));
+  }
+  EXPECT_LE(worst, 2e-4f);
+  EXPECT_GE(worst_unordered, 0.1f);
+}
+
 class CacheTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(CacheTest, PrefillEqualsSingleDecodes) {
