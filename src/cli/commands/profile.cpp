@@ -62,6 +62,8 @@ void profile(const Arguments& arguments, const CliContext& context) {
   const StopSignals signals;
   Recorder recorder(arguments.out);
   recorder.section("environment", environment_json(kVersion, kCommit, pool.size()));
+  recorder.section("roofline", roofline_section(machine_roofline(pool.size())));
+  recorder.section("workload", fmt::format("{{\"name\": \"{}\"}}", arguments.target));
   decode_passes(*model, pool, arguments);
   const RecorderSummary summary = recorder.stop();
 
