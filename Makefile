@@ -45,9 +45,10 @@ test-neon:  ## Compile the kernels and their tests for AArch64 and run them unde
 demo: build  ## Train a small model on data/stories.txt for a minute and let it write
 	@tools/demo.sh build/release/smallmind
 
-rivals:  ## Install what the benchmarks compare with
+rivals:  ## Install what the benchmarks compare with, and the browser of a test
 	@$(PACKAGES) tools/packages/rivals.txt
 	cd bench/baselines && npm install
+	cd tests/browser && npm install
 
 tidy:  ## Run clang-tidy over src/
 	@$(PACKAGES) tools/packages/build.txt tools/packages/test.txt
