@@ -1,7 +1,10 @@
 // smallmind profile: records a model at work, and shows where the time went.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
+#include "base/json.h"
 #include "base/signal.h"
 #include "cli/command.h"
 #include "cli/profile/subcommand.h"
@@ -14,6 +17,7 @@
 #include "profiler/environment.h"
 #include "profiler/op_table.h"
 #include "profiler/recorder.h"
+#include "profiler/report/roof.h"
 
 namespace smallmind {
 namespace {
@@ -63,7 +67,7 @@ void profile(const Arguments& arguments, const CliContext& context) {
   Recorder recorder(arguments.out);
   recorder.section("environment", environment_json(kVersion, kCommit, pool.size()));
   recorder.section("roofline", roofline_section(machine_roofline(pool.size())));
-  recorder.section("workload", fmt::format("{{\"name\": \"{}\"}}", arguments.target));
+  recorder.section("workload", json_text({{"name", arguments.target}}));
   decode_passes(*model, pool, arguments);
   const RecorderSummary summary = recorder.stop();
 
