@@ -1,7 +1,7 @@
 """How often `smallmind profile compare` is right: pairs of sides whose truth is known.
 
-Usage: compare_power.py --program SMALLMIND --probe COMPARE_PROBE [--pairs 20] [--blocks 8] [--passes 30] [--model small]
-                        [--operation attention] [--factor 1.1] [--keep DIR]
+Usage: compare_power.py --program SMALLMIND --probe COMPARE_PROBE [--pairs 20] [--blocks 16] [--passes 15] [--model small]
+                        [--operation linear_gelu] [--factor 1.1] [--keep DIR]
 
 Each pair records A and B in turns, block by block, each block a process of its own. In the first half of the pairs
 both sides are the same: no operation may be reported. In the second half one operation of B is slowed down: it must be
@@ -46,10 +46,10 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--probe", required=True)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--blocks", type=int, default=8)
-    parser.add_argument("--passes", type=int, default=30)
+    parser.add_argument("--blocks", type=int, default=16)
+    parser.add_argument("--passes", type=int, default=15)
     parser.add_argument("--model", default="small")
-    parser.add_argument("--operation", default="attention")
+    parser.add_argument("--operation", default="linear_gelu")
     parser.add_argument("--factor", type=float, default=1.1)
     parser.add_argument("--keep")
     options = parser.parse_args()

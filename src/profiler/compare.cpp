@@ -15,7 +15,7 @@
 namespace smallmind {
 namespace {
 
-constexpr double kLevel = 0.01;
+constexpr double kLevel = 0.02;
 constexpr double kLeastShare = 0.005;
 // Degrees of freedom that the common variance counts for beside an operation's own.
 constexpr double kPriorDegrees = 4;
