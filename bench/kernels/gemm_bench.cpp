@@ -1,6 +1,6 @@
 // f32 products against the machine's limit, through nn/matmul with real threads.
 //
-//   gemm_bench [group [threads [isa]]]     groups: square, packed, train, skinny, all
+//   gemm_bench [group [threads [isa]]]     groups: square, packed, train, skinny, half, all, or FORM,M,N,K
 //
 // Each line interleaves samples of the product with samples of its roof on the same threads: the FMA peak, or
 // for skinny products a plain read stream of B's footprint. "best" divides the fastest samples of both,
@@ -56,8 +56,10 @@ struct Samples {
   }
 };
 
-enum class Form { forward, dx, dw, packed };
-constexpr const char* kNames[] = {"x W^T", "dout W", "dout^T x", "packed"};
+enum class Form { forward, dx, dw, packed, packed_f16, packed_bf16 };
+constexpr Form kForms[] = {Form::forward, Form::dx,         Form::dw,
+                           Form::packed,  Form::packed_f16, Form::packed_bf16};
+constexpr const char* kNames[] = {"x W^T", "dout W", "dout^T x", "packed", "pack f16", "pack bf16"};
 
 class Bench {
  public:
@@ -72,7 +74,11 @@ class Bench {
 
   // The product of a Linear layer's form as C(m, n) with a sum over k.
   void run(Form form, Index m, Index n, Index k, double budget = 0.3) {
-    const bool b_transposed = form == Form::forward || form == Form::packed;
+    const bool packed = form >= Form::packed, b_transposed = form == Form::forward || packed;
+    const DType type = form == Form::packed_f16    ? DType::f16
+                       : form == Form::packed_bf16 ? DType::bf16
+                                                   : DType::f32;
+    const Index bytes = static_cast<Index>(dtype_size(type));
     const Index b_k_stride = b_transposed ? 1 : n, b_n_stride = b_transposed ? k : 1;
     const Product p{.m = m,
                     .n = n,
@@ -85,11 +91,10 @@ class Bench {
                     .accumulate = form == Form::dw};
     float* panels = scratch_.as<float>();
     const bool skinny = m <= 16;
-    if (form == Form::packed)
-      pack_matrix(pool_, table_, b_.as<float>(), b_k_stride, b_n_stride, k, n, panels);
+    if (packed) pack_matrix(pool_, table_, b_.as<float>(), b_k_stride, b_n_stride, k, n, panels, type);
     const auto product = [&] {
-      if (form == Form::packed) {
-        matmul_packed(pool_, table_, p, {panels});
+      if (packed) {
+        matmul_packed(pool_, table_, p, {panels, type});
       } else {
         matmul(pool_, table_, p, b_.as<float>(), b_k_stride, b_n_stride, panels);
       }
@@ -101,7 +106,7 @@ class Bench {
     while (now(CLOCK_MONOTONIC) - start < budget || work.seconds.size() < 5) {
       peak.seconds.push_back(seconds_per_flop());
       work.seconds.push_back(time_of(clock_, product));
-      if (skinny) stream.seconds.push_back(time_of(clock_, [&] { read(panels, n * k); }));
+      if (skinny) stream.seconds.push_back(time_of(clock_, [&] { read(panels, n * k * bytes / 4); }));
     }
     const double fma = peak.best(), memory = skinny ? stream.best() : 0;
     fmt::print("{:9} {:5} x {:5} x {:5}  {} thr  {:7.1f} GFLOP/s  {:5.1f} % of peak (median {:5.1f} %)",
@@ -109,7 +114,7 @@ class Bench {
                100 * flops * fma / work.best(), 100 * flops * peak.median() / work.median());
     if (skinny) {
       fmt::print("  {:6.1f} GB/s: {:5.1f} % of the stream (median {:5.1f} %)",
-                 4e-9 * static_cast<double>(n * k) / work.best(), 100 * memory / work.best(),
+                 1e-9 * static_cast<double>(n * k * bytes) / work.best(), 100 * memory / work.best(),
                  100 * stream.median() / work.median());
     }
     fmt::print("\n");
@@ -177,6 +182,19 @@ void run_groups(const std::string& group, Bench& bench) {
         bench.run(Form::packed, m, n, k);
       }
     }
+  }
+  if (all || group == "half") {
+    for (const Form form : {Form::packed_f16, Form::packed_bf16}) {
+      for (const Index m : {1, 2, 4, 8, 64}) {
+        for (const auto& [n, k] : {std::pair{768, 768}, std::pair{3072, 768}, std::pair{3072, 3072}})
+          bench.run(form, m, n, k);
+      }
+    }
+  }
+  if (group.find(',') != std::string::npos) {
+    long long form = 0, m = 0, n = 0, k = 0;
+    if (std::sscanf(group.c_str(), "%lld,%lld,%lld,%lld", &form, &m, &n, &k) == 4)
+      bench.run(kForms[form], m, n, k);
   }
 }
 
