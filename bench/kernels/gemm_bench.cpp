@@ -1,6 +1,7 @@
 // f32 products against the machine's limit, through nn/matmul with real threads.
 //
-//   gemm_bench [group [threads [isa]]]     groups: square, packed, train, skinny, half, all, or FORM,M,N,K
+//   gemm_bench [group [threads [isa]]]     groups: square, packed, train, skinny, half, all,
+//   or FORM,M,N,K[,SECONDS] with FORM 0 x W^T, 1 dout W, 2 dout^T x, 3 packed f32, 4 f16, 5 bf16
 //
 // Each line interleaves samples of the product with samples of its roof on the same threads: the FMA peak, or
 // for skinny products a plain read stream of B's footprint. "best" divides the fastest samples of both,
@@ -125,6 +126,7 @@ class Bench {
   double seconds_per_flop() {
     constexpr Index kIterations = 30000;
     std::vector<double> flops(static_cast<std::size_t>(pool_.size()));
+    pool_.run([](int) {});  // a worker may have gone to sleep
     const double start = now(clock_);
     pool_.run([&](int t) { flops[static_cast<std::size_t>(t)] = table_.fma_flops(kIterations); });
     const double elapsed = now(clock_) - start;
@@ -191,11 +193,10 @@ void run_groups(const std::string& group, Bench& bench) {
       }
     }
   }
-  if (group.find(',') != std::string::npos) {
-    long long form = 0, m = 0, n = 0, k = 0;
-    if (std::sscanf(group.c_str(), "%lld,%lld,%lld,%lld", &form, &m, &n, &k) == 4)
-      bench.run(kForms[form], m, n, k);
-  }
+  long long form = 0, m = 0, n = 0, k = 0;
+  double seconds = 0.3;
+  if (std::sscanf(group.c_str(), "%lld,%lld,%lld,%lld,%lf", &form, &m, &n, &k, &seconds) >= 4)
+    bench.run(kForms[form], m, n, k, seconds);
 }
 
 }  // namespace

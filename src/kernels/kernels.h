@@ -31,9 +31,6 @@ struct GemmArgs {
   Index c_stride;
   const float* bias;  // (n) added after the chain, or null
   bool accumulate;    // the chain starts from C's value rather than zero
-  // Not 0: A is packed by pack_slabs; row i of slab s is at a[s * a_slab_stride + i + p * slab_rows], strides
-  // (1, slab_rows).
-  Index a_slab_stride = 0;
   // f32, or f16 or bf16 in packed panels with a_k_stride 1; these are widened, exactly, in registers.
   DType b_type = DType::f32;
   const float* residual = nullptr;  // (m, n), or null; it may be C itself if m <= slab_rows
@@ -43,6 +40,11 @@ struct GemmArgs {
   void (*activation)(const float* x, Index n, float* out) noexcept = nullptr;
   float* activated = nullptr;
   Index activated_stride = 0;
+  // Not 1: B is the transpose of a row-major matrix with this stride, b_k_stride is 1, b_panel_stride is
+  // panel_width * b_n_stride, and b_scratch is needed.
+  Index b_n_stride = 1;
+  // Not null: block_floats floats, to which blocks of a plain f32 B are copied for all rows to read.
+  float* b_scratch = nullptr;
 };
 
 struct AdamWArgs {
@@ -106,12 +108,8 @@ struct KernelTable {
   // [panel][k][panel_width]; the last panel is padded with zeros.
   void (*pack_panels)(const float* b, Index k_stride, Index n_stride, Index k, Index n,
                       float* panels) noexcept;
-  // Packs an A(m, k) whose rows are adjacent, element (i, p) at a[i + p * k_stride], into slabs of slab_rows
-  // rows, slab s [k][slab_rows] at slabs[s * slab_stride], slab_stride >= k * slab_rows; the last slab is
-  // padded with zeros.
-  Index slab_rows;
-  void (*pack_slabs)(const float* a, Index k_stride, Index m, Index k, float* slabs,
-                     Index slab_stride) noexcept;
+  Index slab_rows;     // rows of C that pass over B together; cuts of m fall on multiples of it
+  Index block_floats;  // of GemmArgs::b_scratch
   void (*gemm)(const GemmArgs& args) noexcept;
 
   // ---- attention (attention.cpp)

@@ -55,13 +55,13 @@ inline bool is_one_pass(const KernelTable& kernels, const Product& product) {
   return product.m <= kernels.slab_rows;
 }
 
-// Floats of scratch that matmul() needs for this shape: it depends on m, n, k and which strides are 1, and is
-// at most about 16 MiB. 0 where both operands are used in place.
-Index matmul_scratch_floats(const KernelTable& kernels, const Product& product, Index b_k_stride,
+// Floats of scratch that matmul() needs for this shape: a block of B (half an L2) for each thread, or 0 where
+// B is used in place.
+Index matmul_scratch_floats(const ThreadPool& pool, const KernelTable& kernels, const Product& product,
                             Index b_n_stride);
 
-// B plain: element (p, j) at b[p * b_k_stride + j * b_n_stride]; one of the strides is 1. Packs into
-// `scratch` of matmul_scratch_floats(...) floats, in chunks of what fits, or uses B in place.
+// B plain: element (p, j) at b[p * b_k_stride + j * b_n_stride]; one of the strides is 1. `scratch` has
+// matmul_scratch_floats(...) floats.
 void matmul(ThreadPool& pool, const KernelTable& kernels, const Product& product, const float* b,
             Index b_k_stride, Index b_n_stride, float* scratch);
 

@@ -26,10 +26,10 @@ std::vector<float> random_floats(Index count, unsigned seed) {
   return values;
 }
 
-// x W^T, dout W and dout^T x; B is packed or used in place, and the transposed A may be packed too.
-enum class Form { nt, nn, nn_in_place, tn, tn_in_place, tn_packed };
-constexpr Form kForms[] = {Form::nt, Form::nn,          Form::nn_in_place,
-                           Form::tn, Form::tn_in_place, Form::tn_packed};
+// x W^T, dout W and dout^T x; B is packed, used in place, or copied as it is read.
+enum class Form { nt, nt_copied, nn, nn_in_place, nn_copied, tn, tn_in_place, tn_copied };
+constexpr Form kForms[] = {Form::nt,        Form::nt_copied, Form::nn,          Form::nn_in_place,
+                           Form::nn_copied, Form::tn,        Form::tn_in_place, Form::tn_copied};
 
 // One product with operands at odd addresses, odd strides and guards after each row of C. In memory nothing
 // lies after the last element of B, so that reading beyond a row in place is caught by the address sanitizer.
@@ -45,11 +45,15 @@ struct Case {
 
   Index a_row_stride() const { return transposed_a() ? 1 : k + padding; }
   Index a_k_stride() const { return transposed_a() ? m + padding : 1; }
-  Index b_k_stride() const { return form == Form::nt ? 1 : n + padding; }
-  Index b_n_stride() const { return form == Form::nt ? k + padding : 1; }
+  Index b_k_stride() const { return transposed_b() ? 1 : n + padding; }
+  Index b_n_stride() const { return transposed_b() ? k + padding : 1; }
   Index c_stride() const { return n + padding; }
   bool transposed_a() const { return form >= Form::tn; }
-  bool in_place() const { return form == Form::nn_in_place || form == Form::tn_in_place; }
+  bool transposed_b() const { return form <= Form::nt_copied; }
+  bool copied() const {
+    return form == Form::nt_copied || form == Form::nn_copied || form == Form::tn_copied;
+  }
+  bool in_place() const { return form == Form::nn_in_place || form == Form::tn_in_place || copied(); }
   Index a_floats() const {
     return m * k == 0 ? offset : offset + (m - 1) * a_row_stride() + (k - 1) * a_k_stride() + 1;
   }
@@ -103,8 +107,9 @@ void run(const KernelTable& table, const Case& t, Operands& o, Index first, Inde
   GemmArgs args{};
   if (t.in_place()) {
     args.b = b;
-    args.b_panel_stride = width;
+    args.b_panel_stride = width * t.b_n_stride();
     args.b_k_stride = t.b_k_stride();
+    args.b_n_stride = t.b_n_stride();
   } else {
     packed.assign(static_cast<std::size_t>((t.n + width - 1) / width * width * t.k), kGuard);
     table.pack_panels(b, t.b_k_stride(), t.b_n_stride(), t.k, t.n, packed.data());
@@ -123,14 +128,10 @@ void run(const KernelTable& table, const Case& t, Operands& o, Index first, Inde
   args.a = o.a.data() + t.offset + first * t.a_row_stride();
   args.a_row_stride = t.a_row_stride();
   args.a_k_stride = t.a_k_stride();
-  std::vector<float> packed_a;
-  if (t.form == Form::tn_packed) {
-    const Index rows = table.slab_rows, slab = rows * (t.k + 1);  // a gap between slabs
-    packed_a.assign(static_cast<std::size_t>((args.m + rows - 1) / rows * slab), kGuard);
-    table.pack_slabs(args.a, t.a_k_stride(), args.m, t.k, packed_a.data(), slab);
-    args.a = packed_a.data();
-    args.a_k_stride = rows;
-    args.a_slab_stride = slab;
+  std::vector<float> scratch;
+  if (t.copied()) {
+    scratch.assign(static_cast<std::size_t>(table.block_floats), std::numeric_limits<float>::quiet_NaN());
+    args.b_scratch = scratch.data();
   }
   args.c = o.c.data() + t.offset + first * t.c_stride();
   args.c_stride = t.c_stride();

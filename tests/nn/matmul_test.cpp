@@ -72,7 +72,7 @@ struct Case {
       pack_matrix(pool, table, b.data(), b_k_stride(), b_n_stride(), shape.k, shape.n, panels.data());
       matmul_packed(pool, table, product, {panels.data()});
     } else {
-      const Index floats = matmul_scratch_floats(table, product, b_k_stride(), b_n_stride());
+      const Index floats = matmul_scratch_floats(pool, table, product, b_n_stride());
       std::vector<float> scratch(static_cast<std::size_t>(floats), nan);
       matmul(pool, table, product, b.data(), b_k_stride(), b_n_stride(), scratch.data());
     }
@@ -158,22 +158,20 @@ TEST(Matmul, RowBitsDoNotDependOnM) {
   }
 }
 
-// Larger than the scratch: B goes in chunks of k (50,257 as in the gradient of the logits) and of n.
-TEST(Matmul, ChunksOfALargeB) {
+// Far larger than the scratch, in k (50,257 as in the gradient of the logits) and in n.
+TEST(Matmul, LargeMatrices) {
   ThreadPool one(1), two(2);
   const Index scratch_limit = Index{4} << 20;
   const Case deep({25, 100, 50257}, Form::dx), wide({25, 9000, 600}, Form::forward);
   for (const Case* product : {&deep, &wide}) {
     const Product shape{.m = product->shape.m, .n = product->shape.n, .k = product->shape.k};
-    EXPECT_LE(matmul_scratch_floats(kernels(), shape, product->b_k_stride(), product->b_n_stride()),
-              scratch_limit);
+    EXPECT_LE(matmul_scratch_floats(one, kernels(), shape, product->b_n_stride()), scratch_limit);
     EXPECT_LT(scratch_limit, shape.n * shape.k);
     const std::vector<float> out = product->run(one, true, true);
     EXPECT_TRUE(same_bits(out, product->run(two, true, true)));
   }
   deep.check(two, true, true);
-  const Case tall({9000, 50, 60}, Form::dw),
-      broad({30, 5000, 8000}, Form::dw);  // A goes in chunks of rows too
+  const Case tall({9000, 50, 60}, Form::dw), broad({30, 5000, 8000}, Form::dw);
   tall.check(two, true, true);
   EXPECT_TRUE(same_bits(broad.run(one, true, true), broad.run(two, true, true)));
 }

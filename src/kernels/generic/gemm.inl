@@ -1,7 +1,7 @@
 // The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] [+ residual] over the vectors of one instruction set.
 //
 // The including file defines, in the same anonymous namespace and before this text: struct Vec (vectors and
-// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, kAhead, kAheadSkinny and
+// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, kFarBytes, kNearBytes and
 // transpose_square().
 //
 // Order of the loops: a block of B, kBlockK x (some panels), stays in L2; a slab of kTileRows rows of A stays
@@ -10,14 +10,20 @@
 // nothing, so no cut can change a bit. The rows of A are spread evenly over the slabs (9 rows are 5 + 4, not
 // 8 + 1), so that no M falls off a cliff.
 //
+// Packing that costs nothing: rows of a row-major B lie a page apart, often in the same sets of L1 and L2.
+// The first slab reads them in place and stores what it has in registers to scratch, three stores beside 24
+// FMAs; the other slabs read the copy. A transposed B is packed block by block into the same scratch.
+// Likewise the first tile of a slab copies a transposed A, whose eight rows share a line, to 12 KiB of stack.
+//
 // Goto, van de Geijn: Anatomy of High-Performance Matrix Multiplication, 2008, with the roles of L1 and L2
 // swapped: at 512 bits a panel of B is wider than L1 likes, and L2 delivers the 16 bytes a cycle that a tile
 // of 8 rows reads.
 
 constexpr Index kLanes = Vec::kLanes;
-constexpr Index kLineFloats = 16;
+constexpr Index kLine = 64;                     // bytes
 constexpr Index kNearFloats = Index{64} << 10;  // an A of 256 KiB waits in L2 by itself
 constexpr Index kPanel = kPanelVectors * kLanes;
+constexpr Index kAheadA = 48;  // rows of a transposed A asked for ahead of use: 570 cycles
 
 constexpr Index min(Index x, Index y) {
   return x < y ? x : y;
@@ -37,18 +43,21 @@ constexpr Index part(Index total, Index parts, Index i) {
 // may end within a vector; panels are padded.
 template <DType>
 struct Stored {
+  static constexpr bool kInPlace = true;
   using Element = float;
   static Vec::Reg load(const float* p) { return Vec::load(p); }
   static Vec::Reg load(const float* p, Vec::Mask mask) { return Vec::load(p, mask); }
 };
 template <>
 struct Stored<DType::f16> {
+  static constexpr bool kInPlace = false;
   using Element = std::uint16_t;
   static Vec::Reg load(const std::uint16_t* p) { return Vec::load_f16(p); }
   static Vec::Reg load(const std::uint16_t* p, Vec::Mask) { return Vec::load_f16(p); }
 };
 template <>
 struct Stored<DType::bf16> {
+  static constexpr bool kInPlace = false;
   using Element = std::uint16_t;
   static Vec::Reg load(const std::uint16_t* p) { return Vec::load_bf16(p); }
   static Vec::Reg load(const std::uint16_t* p, Vec::Mask) { return Vec::load_bf16(p); }
@@ -67,6 +76,9 @@ struct Tile {
   Index residual_stride;
   const void* next_b;  // what comes after this tile, fetched meanwhile
   const float* next_c;
+  Index ahead;  // rows of B that are asked for ahead of use
+  const float* next_a;
+  float *a_copy, *b_copy;  // null, or where this tile copies what it reads
   Index k;
   Vec::Mask mask;  // columns of the last vector
   bool from_c;
@@ -98,23 +110,28 @@ void tile(const Tile& t) noexcept {
       for (int v = 0; v < kAll; ++v) __builtin_prefetch(next + column(v), 1);
     }
   }
-  const float* a = t.a;
+  constexpr bool kCopies = kRows == kTileRows && kPanels == 1 && B::kInPlace;
   using Element = typename B::Element;
+  const float* a = t.a;
   const auto* b = static_cast<const Element*>(t.b);
-  const Element* ahead = b + kAhead * t.b_k;
-  const Index last_ahead = t.k - kAhead;
+  const auto* ahead = b + t.ahead * t.b_k;
+  const Index last_ahead = t.k - t.ahead;
+  if (last_ahead < 0) ahead = static_cast<const Element*>(t.next_b);
   const Index row = kUnitK ? t.a_row : 1;
+  float* a_copy = kCopies && !kUnitK ? t.a_copy : nullptr;
+  float* b_copy = kCopies ? t.b_copy : nullptr;
+  const Index last_ahead_a = t.k - kAheadA;
   for (Index p = 0; p < t.k; ++p) {
     if (p == last_ahead) ahead = static_cast<const Element*>(t.next_b);
+    const auto panel = [&](int v) { return (v / kPerPanel) * t.b_panel + column(v % kPerPanel); };
     if constexpr (kRows <= kPerPanel && kPanels > 1) {
       Vec::Reg x[kRows];
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) x[i] = Vec::broadcast(a + i * row);
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) {
-        const Element* from = b + (v / kPerPanel) * t.b_panel + column(v % kPerPanel);
-        __builtin_prefetch(from + kAheadSkinny);
-        const Vec::Reg w = B::load(from);
+        __builtin_prefetch(ahead + panel(v));
+        const Vec::Reg w = B::load(b + panel(v));
 #pragma GCC unroll 32
         for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::fma(x[i], w, acc[i][v]);
       }
@@ -122,15 +139,27 @@ void tile(const Tile& t) noexcept {
       Vec::Reg w[kAll];
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) {
-        const Element* from = b + (v / kPerPanel) * t.b_panel + column(v % kPerPanel);
-        __builtin_prefetch(ahead + column(v));
-        w[v] = kMasked && v == kAll - 1 ? B::load(from, t.mask) : B::load(from);
+        __builtin_prefetch(ahead + panel(v));
+        w[v] = kMasked && v == kAll - 1 ? B::load(b + panel(v), t.mask) : B::load(b + panel(v));
       }
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) {
         const Vec::Reg x = Vec::broadcast(a + i * row);
 #pragma GCC unroll 32
         for (int v = 0; v < kAll; ++v) acc[i][v] = Vec::fma(x, w[v], acc[i][v]);
+      }
+      if constexpr (kCopies) {
+        if (b_copy != nullptr) {
+#pragma GCC unroll 32
+          for (int v = 0; v < kAll; ++v) Vec::store(b_copy + column(v), w[v]);
+          b_copy += kPanel;
+        }
+        if (a_copy != nullptr) {
+          __builtin_prefetch(p < last_ahead_a ? a + kAheadA * t.a_k : t.next_a + (p - last_ahead_a) * t.a_k,
+                             0, 2);
+          __builtin_memcpy(a_copy, a, sizeof(float) * kTileRows);
+          a_copy += kTileRows;
+        }
       }
     }
     a += kUnitK ? 1 : t.a_k;
@@ -204,17 +233,17 @@ TileFunction choose(const GemmArgs& g, Index rows, Index panels, Index vectors, 
                            : tile_of_rows<Stored<DType::f32>, false>(rows, panels, vectors, masked);
 }
 
-// Rows of A that are needed next: lines are asked for a few at a time, between tiles, so that no slab begins
-// with misses.
+// Lines of A that are needed next, on their way to L2: asked for a few at a time, between tiles, so that no
+// slab begins with misses.
 struct Ahead {
-  const float* at = nullptr;
-  Index stride = 0;  // from one run of lines to the next
+  const char* at = nullptr;
+  Index stride = 0;  // bytes from one run of lines to the next
   Index runs = 0, lines = 0;
   Index line = 0;  // of the current run
 
   void fetch(Index count) noexcept {
     for (; count > 0 && runs > 0; --count) {
-      __builtin_prefetch(at + line * kLineFloats, 0, 2);  // into L2
+      __builtin_prefetch(at + line * kLine, 0, 2);
       if (++line == lines) {
         line = 0;
         --runs;
@@ -224,50 +253,71 @@ struct Ahead {
   }
 };
 
-// One slab in one block of k.
+// Panels [first, end) of columns k0 .. k1 of A, as a slab reads them, and where it copies them meanwhile.
+struct Block {
+  Index first, end, k0, k1;
+  const char* b;      // of panel `first`
+  Index panel, k;     // strides in elements
+  Index ahead_bytes;  // how far ahead of use a tile asks for B
+  float* copy;        // or null
+};
+
+// One slab of A in one block.
 struct Slab {
   const float* a;
   Index row, rows;  // of C
-  Index k0, k;
 };
 
-// The lines of A that a slab reads.
-Ahead ahead_of(const GemmArgs& g, const Slab& s) noexcept {
-  if (s.rows == 0 || g.m * s.k <= kNearFloats) return {};
-  if (g.a_k_stride == 1) return {s.a, g.a_row_stride, s.rows, ceil_div(s.k, kLineFloats)};
-  if (g.a_slab_stride != 0) return {s.a, 0, 1, ceil_div(s.k * kTileRows, kLineFloats)};
-  return {s.a, g.a_k_stride, s.k, 1};
+Index element_bytes(const GemmArgs& g) noexcept {
+  return g.b_type == DType::f32 ? 4 : 2;
 }
 
-// One slab times the panels [first, end).
-void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end, Ahead ahead) noexcept {
-  const Index full_end = min(end, g.n / kPanel);
+// The lines of A that a slab reads. A transposed A is fetched by the tile that copies it.
+Ahead ahead_of(const GemmArgs& g, const Slab& s, Index k) noexcept {
+  if (s.rows == 0 || g.a_k_stride != 1 || g.m * k <= kNearFloats) return {};
+  return {reinterpret_cast<const char*>(s.a), g.a_row_stride * 4, s.rows, ceil_div(k * 4, kLine)};
+}
+
+// One slab times one block. Meanwhile the next slab's A is fetched.
+void multiply_slab(const GemmArgs& g, const Slab& s, const Block& block, Ahead ahead) noexcept {
+  alignas(64) float a_copy[kTileRows * kBlockK];
+  const Index first = block.first, end = block.end, full_end = min(end, g.n / kPanel);
   const Index share = ceil_div(ahead.runs * ahead.lines, end - first);
+  const Index element = element_bytes(g), k = block.k1 - block.k0;
+  const bool last_k = block.k1 == g.k;
   Tile t;
   t.a = s.a;
   t.a_row = g.a_row_stride;
   t.a_k = g.a_k_stride;
-  t.b_panel = g.b_panel_stride;
-  t.b_k = g.b_k_stride;
+  t.b_panel = block.panel;
+  t.b_k = block.k;
   t.c_stride = g.c_stride;
-  t.k = s.k;
-  t.mask = Vec::mask(kLanes);
-  t.from_c = g.accumulate || s.k0 > 0;
-  const bool last_k = s.k0 + s.k == g.k;
-  const float* bias = last_k ? g.bias : nullptr;
-  const float* residual = last_k && g.residual != nullptr ? g.residual + s.row * g.residual_stride : nullptr;
   t.residual_stride = g.residual_stride;
-  const Index element = g.b_type == DType::f32 ? 4 : 2;
-  const char* b = static_cast<const char*>(g.b) + s.k0 * g.b_k_stride * element;
+  t.k = k;
+  t.mask = Vec::mask(kLanes);
+  t.from_c = g.accumulate || block.k0 > 0;
+  // A transposed slab that several tiles read is copied by the first.
+  const bool copies_a =
+      t.a_k != 1 && s.rows == kTileRows && full_end > first && end - first > 1 && k <= kBlockK;
+  t.a_copy = copies_a ? a_copy : nullptr;
+  t.next_a = s.a + s.rows;
   const auto run = [&](TileFunction f, Index panel, Index panels) {
-    t.b = b + panel * g.b_panel_stride * element;
-    t.c = g.c + s.row * g.c_stride + panel * kPanel;
-    t.bias = bias != nullptr ? bias + panel * kPanel : nullptr;
-    t.residual = residual != nullptr ? residual + panel * kPanel : nullptr;
+    const Index at = panel - first, column = panel * kPanel;
+    t.b = block.b + at * block.panel * element;
+    t.c = g.c + s.row * g.c_stride + column;
+    t.bias = last_k && g.bias != nullptr ? g.bias + column : nullptr;
+    t.residual = last_k && g.residual != nullptr ? g.residual + s.row * g.residual_stride + column : nullptr;
     const bool more = panel + panels < end;
-    t.next_b = b + (more ? panel + panels : first) * g.b_panel_stride * element;
-    t.next_c = more ? t.c + panels * kPanel : t.c + s.rows * g.c_stride - (panel - first) * kPanel;
+    t.next_b = block.b + (more ? at + panels : 0) * block.panel * element;
+    t.next_c = more ? t.c + panels * kPanel : t.c + s.rows * g.c_stride - at * kPanel;
+    t.ahead = block.ahead_bytes / (panels * kPanel * element);
+    t.b_copy = block.copy != nullptr ? block.copy + at * kPanel * k : nullptr;
     f(t);
+    if (t.a_copy != nullptr) {
+      t.a = a_copy;
+      t.a_k = kTileRows;
+      t.a_copy = nullptr;
+    }
     ahead.fetch(share * panels);
   };
   Index panel = first;
@@ -287,9 +337,9 @@ void multiply_slab(const GemmArgs& g, const Slab& s, Index first, Index end, Ahe
   }
 }
 
-// The activation of what a slab has finished in the panels [first, end): some 10 KiB, still in L1.
-void activate(const GemmArgs& g, const Slab& s, Index first, Index end) noexcept {
-  const Index column = first * kPanel, columns = min(g.n, end * kPanel) - column;
+// The activation of what a slab has finished in a block: some 10 KiB, still in L1.
+void activate(const GemmArgs& g, const Slab& s, const Block& block) noexcept {
+  const Index column = block.first * kPanel, columns = min(g.n, block.end * kPanel) - column;
   for (Index i = s.row; i < s.row + s.rows; ++i)
     g.activation(g.c + i * g.c_stride + column, columns, g.activated + i * g.activated_stride + column);
 }
@@ -301,38 +351,34 @@ struct Cuts {
     slabs = ceil_div(g.m, kTileRows);
     panels = ceil_div(g.n, kPanel);
     // With a single slab nothing of B is used twice: one pass over whole panels, as they lie in memory.
-    k_blocks = slabs == 1 ? 1 : max(1, ceil_div(g.k, kBlockK));
-    n_blocks =
-        slabs == 1 ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * ceil_div(g.k, k_blocks) + 1)));
+    const bool one_pass = slabs == 1 && g.b_n_stride == 1;
+    k_blocks = one_pass ? 1 : max(1, ceil_div(g.k, kBlockK));
+    n_blocks = one_pass ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * ceil_div(g.k, k_blocks) + 1)));
   }
 };
 
-// Slab i of columns k0 .. k1 of A: rows are spread evenly, but packed slabs are full but for the last.
-Slab slab_of(const GemmArgs& g, Index slabs, Index i, Index k0, Index k1) noexcept {
-  if (g.a_slab_stride != 0) {
-    const Index row = i * kTileRows;
-    return {g.a + i * g.a_slab_stride + k0 * kTileRows, row, min(kTileRows, g.m - row), k0, k1 - k0};
-  }
-  const Index row = part(g.m, slabs, i);
-  return {g.a + row * g.a_row_stride + k0 * g.a_k_stride, row, part(g.m, slabs, i + 1) - row, k0, k1 - k0};
+// Block i: all blocks of k of the first panels, then of the next.
+Block block_of(const GemmArgs& g, const Cuts& cuts, Index i) noexcept {
+  if (i >= cuts.n_blocks * cuts.k_blocks) return {};
+  const Index nb = i / cuts.k_blocks, kb = i % cuts.k_blocks;
+  const Index first = part(cuts.panels, cuts.n_blocks, nb), k0 = part(g.k, cuts.k_blocks, kb);
+  return {
+      .first = first,
+      .end = part(cuts.panels, cuts.n_blocks, nb + 1),
+      .k0 = k0,
+      .k1 = part(g.k, cuts.k_blocks, kb + 1),
+      .b = static_cast<const char*>(g.b) + (first * g.b_panel_stride + k0 * g.b_k_stride) * element_bytes(g),
+      .panel = g.b_panel_stride,
+      .k = g.b_k_stride,
+      .ahead_bytes = kFarBytes,
+      .copy = nullptr};
 }
 
-void gemm(const GemmArgs& g) noexcept {
-  if (g.m <= 0 || g.n <= 0) return;
-  const Cuts cuts(g);
-  for (Index nb = 0; nb < cuts.n_blocks; ++nb) {
-    const Index first = part(cuts.panels, cuts.n_blocks, nb), end = part(cuts.panels, cuts.n_blocks, nb + 1);
-    for (Index kb = 0; kb < cuts.k_blocks; ++kb) {
-      const Index k0 = part(g.k, cuts.k_blocks, kb), k1 = part(g.k, cuts.k_blocks, kb + 1);
-      Slab slab = slab_of(g, cuts.slabs, 0, k0, k1);
-      for (Index i = 0; i < cuts.slabs; ++i) {
-        const Slab next = i + 1 < cuts.slabs ? slab_of(g, cuts.slabs, i + 1, k0, k1) : Slab{};
-        multiply_slab(g, slab, first, end, ahead_of(g, next));
-        if (g.activation != nullptr && k1 == g.k) activate(g, slab, first, end);
-        slab = next;
-      }
-    }
-  }
+// Slab i of a block; the first is the fullest.
+Slab slab_of(const GemmArgs& g, const Cuts& cuts, const Block& block, Index i) noexcept {
+  if (block.end == 0) return {};  // behind the last block
+  const Index row = ceil_div(g.m * i, cuts.slabs), end = ceil_div(g.m * (i + 1), cuts.slabs);
+  return {g.a + row * g.a_row_stride + block.k0 * g.a_k_stride, row, end - row};
 }
 
 // One panel of a B whose rows are contiguous: vectors are copied.
@@ -362,30 +408,6 @@ void pack_columns(const float* b, Index n_stride, Index k, Index columns, float*
   }
 }
 
-// 16 rows of k at a time: reads stay in few lines and pages, and each slab is written in runs of 8 lines,
-// since the slabs often lie a multiple of 4 KiB apart and would evict each other from L1.
-void pack_slabs(const float* a, Index k_stride, Index m, Index k, float* slabs, Index slab_stride) noexcept {
-  constexpr Index kRun = 16;
-  for (Index p0 = 0; p0 < k; p0 += kRun) {
-    const Index p1 = min(k, p0 + kRun);
-    for (Index i = 0; i < m; i += kTileRows) {
-      const float* from = a + i;
-      float* out = slabs + i / kTileRows * slab_stride;
-      if (m - i >= kTileRows) {
-        for (Index p = p0; p < p1; ++p) {
-#pragma GCC unroll 8
-          for (Index r = 0; r < kTileRows; ++r) out[p * kTileRows + r] = from[p * k_stride + r];
-        }
-      } else {
-        for (Index p = p0; p < p1; ++p) {
-          for (Index r = 0; r < kTileRows; ++r)
-            out[p * kTileRows + r] = r < m - i ? from[p * k_stride + r] : 0.0F;
-        }
-      }
-    }
-  }
-}
-
 void pack_panels(const float* b, Index k_stride, Index n_stride, Index k, Index n, float* panels) noexcept {
   for (Index j = 0; j < n; j += kPanel) {
     float* out = panels + j * k;
@@ -400,6 +422,41 @@ void pack_panels(const float* b, Index k_stride, Index n_stride, Index k, Index 
         for (Index c = 0; c < kPanel; ++c)
           out[p * kPanel + c] = c < columns ? from[p * k_stride + c * n_stride] : 0.0F;
       }
+    }
+  }
+}
+
+void gemm(const GemmArgs& g) noexcept {
+  if (g.m <= 0 || g.n <= 0) return;
+  const Cuts cuts(g);
+  Block next_block = block_of(g, cuts, 0);
+  Slab next = slab_of(g, cuts, next_block, 0);
+  const bool packs = g.b_n_stride != 1;
+  const bool copies =
+      g.b_panel_stride == kPanel && g.b_scratch != nullptr && next.rows == kTileRows && cuts.slabs > 2;
+  for (Index i = 0; i < cuts.n_blocks * cuts.k_blocks; ++i) {
+    Block block = next_block;
+    next_block = block_of(g, cuts, i + 1);
+    const auto read_scratch = [&] {
+      block.b = reinterpret_cast<const char*>(g.b_scratch);
+      block.panel = (block.k1 - block.k0) * kPanel;
+      block.k = kPanel;
+      block.copy = nullptr;
+      block.ahead_bytes = kNearBytes;
+    };
+    if (copies) block.copy = g.b_scratch;
+    if (packs) {
+      pack_panels(reinterpret_cast<const float*>(block.b), 1, g.b_n_stride, block.k1 - block.k0,
+                  min(g.n, block.end * kPanel) - block.first * kPanel, g.b_scratch);
+      read_scratch();
+    }
+    for (Index s = 0; s < cuts.slabs; ++s) {
+      const Slab slab = next;
+      next = s + 1 < cuts.slabs ? slab_of(g, cuts, block, s + 1) : slab_of(g, cuts, next_block, 0);
+      multiply_slab(g, slab, block, ahead_of(g, next, block.k1 - block.k0));
+      if (g.activation != nullptr && block.k1 == g.k) activate(g, slab, block);
+      if (copies && s == 0) read_scratch();
+      if (cuts.slabs > 1) block.ahead_bytes = kNearBytes;
     }
   }
 }

@@ -46,8 +46,8 @@ constexpr int kTileRows = 8;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 3, 2, 2, 1, 1, 1, 1};  // indexed by rows
 constexpr Index kBlockK = 384;                                             // a slab of A takes 12 KiB of L1
 constexpr Index kBlockFloats = 256 * 1024 / 4;                             // of B: half of an L2 of 512 KiB
-constexpr Index kAhead = 16;         // rows of B asked for ahead of use: some 200 cycles, the latency of L3
-constexpr Index kAheadSkinny = 384;  // floats of a panel, likewise where B comes from L3 or memory
+constexpr Index kFarBytes = 20 * 1024;  // asked for ahead of use: 80 GB/s times the 250 ns of memory
+constexpr Index kNearBytes = 3 * 1024;  // likewise of a block that waits in L2
 
 // out[c * out_stride + r] = in[r * stride + c] for 4 x 4; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.
@@ -75,7 +75,7 @@ void override_neon_gemm(KernelTable& table) noexcept {
   table.panel_width = kPanel;
   table.pack_panels = pack_panels;
   table.slab_rows = kTileRows;
-  table.pack_slabs = pack_slabs;
+  table.block_floats = kBlockFloats;
   table.gemm = gemm;
 }
 

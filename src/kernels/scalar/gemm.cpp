@@ -27,16 +27,6 @@ void pack_panels(const float* b, Index k_stride, Index n_stride, Index k, Index 
   }
 }
 
-void pack_slabs(const float* a, Index k_stride, Index m, Index k, float* slabs, Index slab_stride) noexcept {
-  for (Index i = 0; i < m; i += kTileRows) {
-    for (Index p = 0; p < k; ++p) {
-      for (Index r = 0; r < kTileRows; ++r) {
-        slabs[i / kTileRows * slab_stride + p * kTileRows + r] = i + r < m ? a[i + r + p * k_stride] : 0.0F;
-      }
-    }
-  }
-}
-
 // The elements of B as they are stored, and one of them as f32.
 struct StoredF32 {
   using Element = float;
@@ -61,15 +51,14 @@ void tile(const GemmArgs& g, Index i, Index q) noexcept {
       for (Index c = 0; c < columns; ++c) acc[r][c] = g.c[(i + r) * g.c_stride + j + c];
     }
   }
-  const float* a =
-      g.a_slab_stride == 0 ? g.a + i * g.a_row_stride : g.a + i / kTileRows * g.a_slab_stride + i % kTileRows;
+  const float* a = g.a + i * g.a_row_stride;
   const auto* b = static_cast<const typename B::Element*>(g.b) + q * g.b_panel_stride;
   for (Index p = 0; p < g.k; ++p, a += g.a_k_stride, b += g.b_k_stride) {
     float w[kPanel] = {};
-    if (columns == kPanel) {
+    if (columns == kPanel && g.b_n_stride == 1) {
       for (Index c = 0; c < kPanel; ++c) w[c] = B::value(b[c]);
     } else {
-      for (Index c = 0; c < columns; ++c) w[c] = B::value(b[c]);
+      for (Index c = 0; c < columns; ++c) w[c] = B::value(b[c * g.b_n_stride]);
     }
     for (Index r = 0; r < kCount; ++r) {
       const float x = a[r * g.a_row_stride];
@@ -115,7 +104,7 @@ void override_scalar_gemm(KernelTable& table) noexcept {
   table.panel_width = kPanel;
   table.pack_panels = pack_panels;
   table.slab_rows = kTileRows;
-  table.pack_slabs = pack_slabs;
+  table.block_floats = 1;  // it reads B where it lies
   table.gemm = gemm;
 }
 

@@ -12,7 +12,7 @@ namespace {
 // C = A B with B(k, n) plain, packed into scratch where the product wants it.
 void multiply(Exec& ex, const Product& product, const float* b, Index b_k_stride, Index b_n_stride) {
   ScratchScope scratch(ex);
-  float* panels = ex.scratch(matmul_scratch_floats(ex.kernels(), product, b_k_stride, b_n_stride));
+  float* panels = ex.scratch(matmul_scratch_floats(ex.pool(), ex.kernels(), product, b_n_stride));
   if (!ex.measuring()) matmul(ex.pool(), ex.kernels(), product, b, b_k_stride, b_n_stride, panels);
 }
 

@@ -48,7 +48,7 @@ struct Operands {
     const std::size_t bytes = form == Form::packed
                                   ? packed_bytes(context.kernels, s.k, s.n)
                                   : sizeof(float) * static_cast<std::size_t>(matmul_scratch_floats(
-                                                        context.kernels, product, b_k_stride, b_n_stride));
+                                                        context.pool, context.kernels, product, b_n_stride));
     scratch = Buffer(std::max(bytes, std::size_t{2} << 20));
     if (form == Form::packed)
       pack_matrix(context.pool, context.kernels, arrays[1], b_k_stride, b_n_stride, s.k, s.n,
