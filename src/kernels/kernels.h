@@ -87,7 +87,7 @@ struct AttentionArgs {
 };
 
 // Gradient of causal self-attention over a whole sequence (first_position 0) for one query head. dq is
-// overwritten; dk and dv accumulate, because the H/G query heads of a group share them.
+// overwritten; dk and dv, which the H/G query heads of a group share, accumulate where asked to.
 struct AttentionBackwardArgs {
   Index rows, head_width;
   AttentionForm form;
@@ -96,7 +96,8 @@ struct AttentionBackwardArgs {
   const float* log_sum_exp;  // (T), from the forward pass
   float *dq, *dk, *dv;       // (T, K) each
   Index dq_stride, dk_stride, dv_stride;
-  float* scratch;  // attention_backward_scratch(rows, head_width) floats
+  bool accumulate;  // add to dk and dv
+  float* scratch;   // attention_backward_scratch(rows, head_width) floats
 };
 
 struct KernelTable {

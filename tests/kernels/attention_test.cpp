@@ -95,7 +95,7 @@ struct Head {
     table.pack_keys(k_rows.data(), k_rows.stride(), T, K, 0, panels.data());
     forward(table, 0, T, out);
   }
-  void backward(const KernelTable& table) {
+  void backward(const KernelTable& table, bool accumulate = false) {
     std::vector<float> scratch(static_cast<std::size_t>(table.attention_backward_scratch(T, K)), kNan);
     table.attention_backward({.rows = T,
                               .head_width = K,
@@ -117,6 +117,7 @@ struct Head {
                               .dq_stride = dq.stride(),
                               .dk_stride = dk.stride(),
                               .dv_stride = dv.stride(),
+                              .accumulate = accumulate,
                               .scratch = scratch.data()});
   }
 
@@ -241,9 +242,7 @@ TEST_P(Attention, EqualsTheTextbook) {
     for (const Index length : {1, 2, 5, 15, 16, 17, 48, 49, 63, 64, 65, 130, 200}) {
       if (width > 65 && length > 65) continue;
       Head h(length, width, length % 3, width % 4, static_cast<unsigned>(length * 1000 + width));
-      h.dk.fill(0.0f);
-      h.dv.fill(0.0f);
-      h.dq.fill(kNan);
+      for (Matrix* m : {&h.dq, &h.dk, &h.dv}) m->fill(kNan);  // overwritten
       h.forward(table());
       h.backward(table());
       Reference expected(h);
@@ -282,7 +281,7 @@ TEST_P(Attention, GradientsAccumulateInKeysAndValuesOnly) {
   once.dq.fill(3.0f);
   once.backward(table());
   Head twice = once;
-  twice.backward(table());
+  twice.backward(table(), true);
   for (Index i = 0; i < 70; ++i) {
     for (Index d = 0; d < 20; ++d) {
       ASSERT_EQ(twice.dq.at(i, d), once.dq.at(i, d));
@@ -325,9 +324,7 @@ TEST_P(Attention, WindowsAndSoftCapsEqualTheTextbook) {
                    std::to_string(length));
       Head h(length, width, 1, 1, static_cast<unsigned>(length + form.window));
       h.form = form;
-      h.dk.fill(0.0f);
-      h.dv.fill(0.0f);
-      h.dq.fill(kNan);
+      for (Matrix* m : {&h.dq, &h.dk, &h.dv}) m->fill(kNan);  // overwritten
       h.forward(table());
       h.backward(table());
       Reference expected(h);

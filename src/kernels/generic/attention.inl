@@ -18,7 +18,8 @@ namespace smallmind {
 namespace {
 
 constexpr Index kBlock = 64;
-constexpr Index kQueryBlock = 8 * kTileRows;
+constexpr Index kQueryTiles = 11;  // 66 rows: a context of 64 is one block
+constexpr Index kQueryBlock = kQueryTiles * kTileRows;
 constexpr Index kPad = 16;  // room for the widest vector behind a tile's per-row numbers
 
 constexpr Index least(Index a, Index b) {
@@ -52,12 +53,60 @@ void pack_quads(const float* keys, Index stride, Index head_width, float* panel)
   }
 }
 
+// Transposes a whole panel, 16 components at a time, where a vector holds 16: 64 shuffles for 256 elements,
+// half of what quads take. First pairs, then quads of rows are interleaved within the 128-bit lanes; then the
+// 4 x 4 matrix of lanes is transposed.
+template <class V>
+void pack_panel(const float* keys, Index stride, Index head_width, float* panel) {
+  for (Index d = 0; d < head_width; d += 16, panel += 16 * kKeyPanel) {
+    V r[16], t[16];
+    for (int i = 0; i < 16; ++i) __builtin_memcpy(&r[i], keys + i * stride + d, sizeof(V));
+    for (int i = 0; i < 16; i += 2) {
+      t[i] =
+          __builtin_shufflevector(r[i], r[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+      t[i + 1] =
+          __builtin_shufflevector(r[i], r[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+    }
+    for (int i = 0; i < 16; i += 4) {
+      for (int j = 0; j < 2; ++j) {
+        const V a = t[i + j], b = t[i + j + 2];
+        r[i + 2 * j] =
+            __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+        r[i + 2 * j + 1] =
+            __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+      }
+    }
+    for (int j = 0; j < 4; ++j) {
+      const V a =
+          __builtin_shufflevector(r[j], r[j + 4], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+      const V b =
+          __builtin_shufflevector(r[j], r[j + 4], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+      const V c = __builtin_shufflevector(r[j + 8], r[j + 12], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24,
+                                          25, 26, 27);
+      const V e = __builtin_shufflevector(r[j + 8], r[j + 12], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28,
+                                          29, 30, 31);
+      t[j] = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+      t[j + 8] = __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+      t[j + 4] = __builtin_shufflevector(b, e, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+      t[j + 12] = __builtin_shufflevector(b, e, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    }
+    for (int i = 0; i < 16; ++i) __builtin_memcpy(panel + i * kKeyPanel, &t[i], sizeof(V));
+  }
+}
+
 void pack_keys(const float* keys, Index stride, Index count, Index head_width, Index first,
                float* panels) noexcept {
   Index i = 0;
   while (i < count) {
     const Index position = first + i;
     float* panel = panels + position / kKeyPanel * kKeyPanel * head_width + position % kKeyPanel;
+    if constexpr (kWidth == 16) {
+      if (position % 16 == 0 && i + 16 <= count && head_width % 16 == 0) {
+        pack_panel<Vec>(keys + i * stride, stride, head_width, panel);
+        i += 16;
+        continue;
+      }
+    }
     if (position % 4 == 0 && i + 4 <= count) {
       pack_quads(keys + i * stride, stride, head_width, panel);
       i += 4;
@@ -68,8 +117,10 @@ void pack_keys(const float* keys, Index stride, Index count, Index head_width, I
   }
 }
 
-// Running softmax of up to kTileRows rows. A row that has seen no key yet: m = kLowest, l = 0, o = 0.
+// Running softmax of up to kTileRows rows, in powers of two: p = 2^(c s - m), c = scale * log2(e). A row that
+// has seen no key yet: m = kLowest, l = 0, o = 0.
 constexpr float kLowest = -__FLT_MAX__;
+constexpr float kLn2 = 0x1.62e43p-1f;
 struct SoftmaxState {
   float maximum[kPad];            // m
   float sums[kTileRows][kWidth];  // l, per lane
@@ -88,7 +139,7 @@ struct Visible {
 
 // x for visible keys, `other` for the rest; lane 0 is key j.
 inline Vec keep(Visible v, Index j, Vec x, Vec other) {
-  const Vec below = select(lanes_below(v.to - j), x, other);
+  const Vec below = v.to < j + kWidth ? select(lanes_below(v.to - j), x, other) : x;
   return v.from > j ? select(lanes_below(v.from - j), other, below) : below;
 }
 
@@ -108,115 +159,159 @@ inline Index first_key(const AttentionForm& form, Index position) {
   }
 }
 
-// Scores (rows, cols of kBlock) -> p in place. factors[i] = exp(m - m'), by which o and l shrink; a fresh
-// tile has none. Not inlined: every caller must run the same instructions.
-[[gnu::noinline]] void softmax_block(float* scores, Index rows, const Visible* visible, Index cols,
-                                     float scale, bool fresh, SoftmaxState& state, float* factors) {
+// A tile of rows against one block of keys.
+struct ForwardTile {
+  Index row, rows;   // of the call; none: the tile sees nothing of the block
+  Index begin, end;  // keys
+  bool fresh;        // its first block of the span
+};
+
+// Scores (rows, cols of kBlock) -> p in place. factors[i] = 2^(m - m'), by which o and l shrink; a fresh tile
+// has none. `c` turns a score into a power of two.
+void softmax_tile(const AttentionArgs& x, const ForwardTile& tile, float c, float* scores,
+                  SoftmaxState& state, float* factors) {
   const Vec lowest = set(-kInfinity);
+  const Index keys = tile.end - tile.begin;
+  Visible visible[kTileRows];
   float tops[kPad] = {};
-  for (Index i = 0; i < rows; ++i) {
+  for (Index i = 0; i < tile.rows; ++i) {
+    const Index position = position_of(x, tile.row + i);
+    const Visible sees = {first_key(x.form, position) - tile.begin, least(position - tile.begin + 1, keys)};
     Vec top = lowest;
-    for (Index j = 0; j < cols; j += kWidth)
-      top = max(top, keep(visible[i], j, load(scores + i * kBlock + j), lowest));
-    const float block_top = maximum(top) * scale;
-    const bool sees = visible[i].from < visible[i].to;
-    if (fresh) {
-      tops[i] = sees ? block_top : kLowest;
+    for (Index j = 0; j < sees.to; j += kWidth)
+      top = max(top, keep(sees, j, load(scores + i * kBlock + j), lowest));
+    const bool any = sees.from < sees.to;
+    const float block_top = maximum(top) * c;
+    if (tile.fresh) {
+      tops[i] = any ? block_top : kLowest;
     } else {
-      tops[i] = sees && block_top > state.maximum[i] ? block_top : state.maximum[i];
+      tops[i] = any && block_top > state.maximum[i] ? block_top : state.maximum[i];
     }
+    visible[i] = sees;
   }
-  for (Index i = 0; i < rows && !fresh; i += kWidth) {
-    store(factors + i, exp_bounded(load(state.maximum + i) - load(tops + i)));
-  }
-  for (Index i = 0; i < rows; ++i) {
+  for (Index i = 0; i < tile.rows && !tile.fresh; i += kWidth)
+    store(factors + i, exp2(load(state.maximum + i) - load(tops + i)));
+  for (Index i = 0; i < tile.rows; ++i) {
     float* row = scores + i * kBlock;
     Vec total = zero();
-    for (Index j = 0; j < cols; j += kWidth) {
-      const Vec p = exp_bounded(mul_add(load(row + j), set(scale), set(-tops[i])));
-      const Vec kept = keep(visible[i], j, p, zero());
-      store(row + j, kept);
-      total = total + kept;
+    Index j = 0;
+    for (; j < visible[i].to; j += kWidth) {
+      const Vec p = keep(visible[i], j, exp2(mul_add(load(row + j), set(c), set(-tops[i]))), zero());
+      store(row + j, p);
+      total = total + p;
     }
-    store(state.sums[i], fresh ? total : mul_add(load(state.sums[i]), set(factors[i]), total));
+    for (; j < keys; j += kWidth) store(row + j, zero());
+    store(state.sums[i], tile.fresh ? total : mul_add(load(state.sums[i]), set(factors[i]), total));
     state.maximum[i] = tops[i];
   }
 }
 
-// Rows row .. row + rows of the call (at most kTileRows) against the keys of one block of a span; o of the
-// first of them is at `out`.
-void forward_tile(const AttentionArgs& x, Index row, Index rows, Index block, Index span_begin,
-                  SoftmaxState& state, float* out, Index out_stride) {
-  const Index last = position_of(x, row + rows - 1), low = first_key(x.form, position_of(x, row));
-  const Index begin = most(block, low / kKeyPanel * kKeyPanel), end = least(block + kBlock, last + 1);
-  if (begin >= end) return;
-  alignas(64) float scores[kTileRows * kBlock];
-  alignas(64) float factors[kPad];
-  const Index keys = end - begin, cols = whole_panels(keys);
-  const bool fresh = block == most(span_begin, low / kBlock * kBlock);
-  Visible visible[kTileRows];
-  for (Index i = 0; i < rows; ++i) {
-    const Index position = position_of(x, row + i);
-    visible[i] = {first_key(x.form, position) - begin, least(position - begin + 1, kBlock)};
-  }
-  multiply({.rows = rows,
+void score_tile(const AttentionArgs& x, const ForwardTile& tile, float* scores) {
+  const Index cols = whole_panels(tile.end - tile.begin);
+  multiply({.rows = tile.rows,
             .cols = cols,
             .depth = x.head_width,
-            .a = x.q + row * x.q_stride,
+            .a = x.q + tile.row * x.q_stride,
             .a_row_stride = x.q_stride,
             .a_k_stride = 1,
-            .b = x.key_panels + begin * x.head_width,
+            .b = x.key_panels + tile.begin * x.head_width,
             .b_panel_stride = kKeyPanel * x.head_width,
             .b_k_stride = kKeyPanel,
             .c = scores,
             .c_stride = kBlock,
             .accumulate = false,
             .factors = nullptr});
-  float scale = x.form.scale;
-  if (x.form.soft_cap > 0) {
-    cap_scores(scores, rows, cols, x.form);
-    scale = 1;
-  }
-  softmax_block(scores, rows, visible, cols, scale, fresh, state, factors);
-  multiply({.rows = rows,
+  if (x.form.soft_cap > 0) cap_scores(scores, tile.rows, cols, x.form);
+}
+
+void mix_tile(const AttentionArgs& x, const ForwardTile& tile, const float* p, const float* factors,
+              float* out, Index out_stride) {
+  multiply({.rows = tile.rows,
             .cols = x.head_width,
-            .depth = keys,
-            .a = scores,
+            .depth = tile.end - tile.begin,
+            .a = p,
             .a_row_stride = kBlock,
             .a_k_stride = 1,
-            .b = x.v + begin * x.v_stride,
+            .b = x.v + tile.begin * x.v_stride,
             .b_panel_stride = kKeyPanel,
             .b_k_stride = x.v_stride,
             .c = out,
             .c_stride = out_stride,
             .accumulate = false,
-            .factors = fresh ? nullptr : factors});
+            .factors = tile.fresh ? nullptr : factors});
+}
+
+// What rows row .. row + rows see of a block of the span that begins at `span`.
+ForwardTile tile_of(const AttentionArgs& x, Index row, Index rows, Index block, Index span) {
+  const Index last = position_of(x, row + rows - 1), low = first_key(x.form, position_of(x, row));
+  const Index begin = most(block, low / kKeyPanel * kKeyPanel), end = least(block + kBlock, last + 1);
+  return {row, begin < end ? rows : 0, begin, end, block == most(span, low / kBlock * kBlock)};
 }
 
 // Rows first .. end (at most kQueryBlock) against one span. o of row `first` is at `out`; of a tile that sees
-// nothing here, nothing is written.
+// nothing here, nothing is written. The three steps each run over all tiles: within a tile every one waits
+// for the one before it.
 void attend_span(const AttentionArgs& x, Index first, Index end, Index span, SoftmaxState* states, float* out,
                  Index out_stride) {
-  const Index begin = span * kAttentionSpan;
+  alignas(64) float scores[kQueryBlock * kBlock];
+  alignas(64) float factors[kQueryTiles][kPad];
+  ForwardTile tiles[kQueryTiles];
+  const float c = x.form.soft_cap > 0 ? kLog2E : x.form.scale * kLog2E;
+  const Index count = (end - first + kTileRows - 1) / kTileRows, begin = span * kAttentionSpan;
   const Index span_end = least(begin + kAttentionSpan, position_of(x, end - 1) + 1);
   const Index low = first_key(x.form, position_of(x, first));
   for (Index block = most(begin, low / kBlock * kBlock); block < span_end; block += kBlock) {
-    for (Index row = first; row < end; row += kTileRows) {
-      forward_tile(x, row, least(kTileRows, end - row), block, begin, states[(row - first) / kTileRows],
-                   out + (row - first) * out_stride, out_stride);
+    for (Index t = 0; t < count; ++t) {
+      const Index row = first + t * kTileRows;
+      tiles[t] = tile_of(x, row, least(kTileRows, end - row), block, begin);
+      if (tiles[t].rows > 0) score_tile(x, tiles[t], scores + t * kTileRows * kBlock);
+    }
+    for (Index t = 0; t < count; ++t) {
+      if (tiles[t].rows > 0)
+        softmax_tile(x, tiles[t], c, scores + t * kTileRows * kBlock, states[t], factors[t]);
+    }
+    for (Index t = 0; t < count; ++t) {
+      if (tiles[t].rows > 0)
+        mix_tile(x, tiles[t], scores + t * kTileRows * kBlock, factors[t], out + t * kTileRows * out_stride,
+                 out_stride);
     }
   }
 }
 
-// out = o / l, log_sum_exp = m + ln l.
-void finish_row(const AttentionArgs& x, Index row, float top, float total) {
-  const Vec factor = set(1.0f / total);
-  float* out = x.out + row * x.out_stride;
-  Index d = 0;
-  for (; d + kWidth <= x.head_width; d += kWidth) store(out + d, load(out + d) * factor);
-  const Index rest = x.head_width - d;
-  if (rest > 0) store_n(out + d, load_n(out + d, rest) * factor, rest);
-  if (x.log_sum_exp != nullptr) x.log_sum_exp[row] = top + __builtin_logf(total);
+// ln x of a positive normal number, relative error 1e-7, NaN of a NaN: x = 2^n m, ln m = 2 artanh(s), s = (m
+// - 1) / (m + 1), |s| <= 0.172. Without branches, so that a loop over it becomes vectors; a call of libm per
+// row would cost as much as a row of short scores.
+inline float natural_log(float x) {
+  constexpr std::int32_t kRootHalf = 0x3f3504f3;
+  std::int32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  const std::int32_t power = (bits - kRootHalf) & ~0x7fffff;
+  bits -= power;
+  float m;
+  __builtin_memcpy(&m, &bits, sizeof m);
+  const float s = (m - 1) / (m + 1), z = s * s;
+  const float tail = z * (1.0f / 3 + z * (1.0f / 5 + z * (1.0f / 7 + z * (1.0f / 9))));
+  const float log = static_cast<float>(power >> 23) * kLn2 + 2 * (s + s * tail);
+  return x < kInfinity ? log : x;
+}
+
+// out = o / l, log_sum_exp = m ln 2 + ln l for up to kPad rows from `row` on, all with one division and one
+// logarithm.
+void finish_rows(const AttentionArgs& x, Index row, Index rows, const float* tops, const float* totals) {
+  alignas(64) float inverse[kPad];
+  for (Index i = 0; i < kPad; ++i) inverse[i] = 1.0f / totals[i];
+  for (Index i = 0; i < rows; ++i) {
+    const Vec factor = set(inverse[i]);
+    float* out = x.out + (row + i) * x.out_stride;
+    Index d = 0;
+    for (; d + kWidth <= x.head_width; d += kWidth) store(out + d, load(out + d) * factor);
+    const Index rest = x.head_width - d;
+    if (rest > 0) store_n(out + d, load_n(out + d, rest) * factor, rest);
+  }
+  if (x.log_sum_exp == nullptr) return;
+  alignas(64) float logs[kPad];
+  for (Index i = 0; i < kPad; ++i) logs[i] = tops[i] * kLn2 + natural_log(totals[i]);
+  for (Index i = 0; i < rows; ++i) x.log_sum_exp[row + i] = logs[i];
 }
 
 // (m, l, o) of the spans so far and of one more; o is the row of x.out.
@@ -225,16 +320,17 @@ struct Merged {
   bool empty;
 };
 
-float exp_of(float x) {
+float power_of_two(float x) {
   alignas(64) float lanes[kPad];
-  store(lanes, exp_bounded(set(x)));
+  store(lanes, exp2(set(x)));
   return lanes[0];
 }
 
 void merge_row(const AttentionArgs& x, Index row, const float* o, float top, float total, Merged& merged) {
   float* out = x.out + row * x.out_stride;
   const float both = merged.empty || top > merged.top ? top : merged.top;
-  const float old_factor = merged.empty ? 0.0f : exp_of(merged.top - both), new_factor = exp_of(top - both);
+  const float old_factor = merged.empty ? 0.0f : power_of_two(merged.top - both),
+              new_factor = power_of_two(top - both);
   const Vec a = set(old_factor), b = set(new_factor);
   const auto mix = [&](Vec old, Vec added) { return merged.empty ? added : mul_add(old, a, added * b); };
   Index d = 0;
@@ -252,7 +348,7 @@ bool sees_span(const AttentionArgs& x, Index position, Index span) {
 // Rows first .. end (at most kQueryBlock), which see several spans.
 void forward_spans(const AttentionArgs& x, Index first, Index end) {
   constexpr Index kMostWidth = 256;
-  alignas(64) SoftmaxState states[kQueryBlock / kTileRows];
+  alignas(64) SoftmaxState states[kQueryTiles];
   alignas(64) float partial[kQueryBlock * kMostWidth];
   Merged merged[kQueryBlock];
   for (Merged& row : merged) row = {0, 0, true};
@@ -272,12 +368,19 @@ void forward_spans(const AttentionArgs& x, Index first, Index end) {
       }
     }
   }
-  for (Index row = first; row < end; ++row)
-    finish_row(x, row, merged[row - first].top, merged[row - first].total);
+  for (Index row = first; row < end; row += kPad) {
+    alignas(64) float tops[kPad] = {}, totals[kPad] = {};
+    const Index rows = least(kPad, end - row);
+    for (Index i = 0; i < rows; ++i) {
+      tops[i] = merged[row - first + i].top;
+      totals[i] = merged[row - first + i].total;
+    }
+    finish_rows(x, row, rows, tops, totals);
+  }
 }
 
 void attention_span(const AttentionArgs& x, Index span) noexcept {
-  alignas(64) SoftmaxState states[kQueryBlock / kTileRows];
+  alignas(64) SoftmaxState states[kQueryTiles];
   for (Index first = 0; first < x.rows; first += kQueryBlock) {
     const Index end = least(first + kQueryBlock, x.rows), stride = x.head_width + 2;
     float* partial = x.partials + (span * x.rows + first) * stride;
@@ -291,7 +394,7 @@ void attention_span(const AttentionArgs& x, Index span) noexcept {
 }
 
 void attention_forward(const AttentionArgs& x) noexcept {
-  alignas(64) SoftmaxState states[kQueryBlock / kTileRows];
+  alignas(64) SoftmaxState states[kQueryTiles];
   for (Index first = 0; first < x.rows; first += kQueryBlock) {
     const Index end = least(first + kQueryBlock, x.rows);
     const Index span = position_of(x, end - 1) / kAttentionSpan;
@@ -300,10 +403,12 @@ void attention_forward(const AttentionArgs& x) noexcept {
       continue;
     }
     attend_span(x, first, end, span, states, x.out + first * x.out_stride, x.out_stride);
-    for (Index row = first; row < end; ++row) {
+    for (Index row = first; row < end; row += kTileRows) {
       const SoftmaxState& state = states[(row - first) / kTileRows];
-      const Index i = (row - first) % kTileRows;
-      finish_row(x, row, state.maximum[i], sum(load(state.sums[i])));
+      alignas(64) float totals[kPad] = {};
+      const Index rows = least(kTileRows, end - row);
+      for (Index i = 0; i < rows; ++i) totals[i] = sum(load(state.sums[i]));
+      finish_rows(x, row, rows, state.maximum, totals);
     }
   }
 }

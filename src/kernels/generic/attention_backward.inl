@@ -43,84 +43,99 @@ void pack_block(const float* rows, Index stride, Index keys, Index head_width, f
   }
 }
 
-// Scores and dp of one query (in p and ds) -> p and ds; 0 for keys that it does not see, among them all below
-// `from`.
+// What the queries query .. query + rows see of the block.
+struct BackwardTile {
+  Index query, rows, from, seen;  // keys from .. seen, `from` a panel's first
+};
+
+BackwardTile backward_tile(const AttentionBackwardArgs& x, Index block, Index keys, Index query, Index rows) {
+  const Index seen = least(keys, query + rows - block), low = most(0, first_key(x.form, query) - block);
+  return {query, rows, least(low, seen) / kKeyPanel * kKeyPanel, seen};
+}
+
+// Scores and dp of a tile's queries (in p and ds) -> p and ds; 0 for keys that they do not see.
 template <bool kCapped>
-void backward_row(float* p, float* ds, Index from, Visible visible, const AttentionForm& form,
-                  float log_sum_exp, float delta) {
-  const Vec minus_l = set(-log_sum_exp), scale = set(form.scale);
-  const Vec inner = set(kCapped ? form.scale / form.soft_cap : 0.0f), cap = set(form.soft_cap);
-  Index j = 0;
-  for (; j < from; j += kWidth) {
-    store(p + j, zero());
-    store(ds + j, zero());
-  }
-  for (; j < least(visible.to, kBlock); j += kWidth) {
-    const Vec t = kCapped ? tanh(load(p + j) * inner) : load(p + j);
-    const Vec e = exp_bounded(mul_add(t, kCapped ? cap : scale, minus_l));
-    Vec g = e * (load(ds + j) - set(delta)) * scale;
-    if (kCapped) g = neg_mul_add(g * t, t, g);
-    store(p + j, keep(visible, j, e, zero()));
-    store(ds + j, keep(visible, j, g, zero()));
-  }
-  for (; j < kBlock; j += kWidth) {
-    store(p + j, zero());
-    store(ds + j, zero());
+void backward_rows(const AttentionBackwardArgs& x, const BackwardScratch& s, const BackwardTile& t,
+                   Index block, Index keys, float* p, float* ds) {
+  const Vec inner = set(kCapped ? x.form.scale / x.form.soft_cap : 0.0f), scale = set(x.form.scale);
+  const Vec c = set((kCapped ? x.form.soft_cap : x.form.scale) * kLog2E);
+  for (Index i = 0; i < t.rows; ++i, p += kBlock, ds += kBlock) {
+    const Index query = t.query + i;
+    const Visible visible = {first_key(x.form, query) - block, least(keys, query - block + 1)};
+    const Vec minus_l = set(-x.log_sum_exp[query] * kLog2E),
+              minus_delta = set(-s.delta[query] * x.form.scale);
+    Index j = 0;
+    for (; j < t.from; j += kWidth) store(p + j, zero()), store(ds + j, zero());
+    for (; j < visible.to; j += kWidth) {
+      const Vec u = kCapped ? tanh(load(p + j) * inner) : load(p + j);
+      const Vec e = keep(visible, j, exp2(mul_add(u, c, minus_l)), zero());
+      Vec g = e * mul_add(load(ds + j), scale, minus_delta);
+      if (kCapped) g = neg_mul_add(g * u, u, g);
+      store(p + j, e);
+      store(ds + j, keep(visible, j, g, zero()));
+    }
+    for (; j < kBlock; j += kWidth) store(p + j, zero()), store(ds + j, zero());
   }
 }
 
-// p and ds of queries first .. first + count against the block of keys; then dq of these queries.
+// q k^T into p, dout v^T into ds.
+void backward_scores(const AttentionBackwardArgs& x, const BackwardScratch& s, const BackwardTile& t,
+                     float* p, float* ds) {
+  Product product = {.rows = t.rows,
+                     .cols = whole_panels(t.seen - t.from),
+                     .depth = x.head_width,
+                     .a = x.q + t.query * x.q_stride,
+                     .a_row_stride = x.q_stride,
+                     .a_k_stride = 1,
+                     .b = s.key_panels + t.from * x.head_width,
+                     .b_panel_stride = kKeyPanel * x.head_width,
+                     .b_k_stride = kKeyPanel,
+                     .c = p + t.from,
+                     .c_stride = kBlock,
+                     .accumulate = false,
+                     .factors = nullptr};
+  multiply(product);
+  product.a = x.dout + t.query * x.dout_stride;
+  product.a_row_stride = x.dout_stride;
+  product.b = s.value_panels + t.from * x.head_width;
+  product.c = ds + t.from;
+  multiply(product);
+}
+
+// p and ds of queries first .. first + count against the block of keys; then dq of these queries. Each step
+// runs over all tiles: within a tile every one waits for the one before it.
 void backward_queries(const AttentionBackwardArgs& x, const BackwardScratch& s, Index block, Index keys,
                       Index first, Index count) {
   for (Index row = 0; row < count; row += kTileRows) {
-    const Index rows = least(kTileRows, count - row), query = first + row;
-    const Index seen = least(keys, query + rows - block);
-    const Index low = most(0, first_key(x.form, query) - block);
-    const Index from = least(low, seen) / kKeyPanel * kKeyPanel;  // the window's first panel
-    float* p = s.p + row * kBlock;
-    float* ds = s.ds + row * kBlock;
-    Product product = {.rows = rows,
-                       .cols = whole_panels(seen - from),
-                       .depth = x.head_width,
-                       .a = x.q + query * x.q_stride,
-                       .a_row_stride = x.q_stride,
-                       .a_k_stride = 1,
-                       .b = s.key_panels + from * x.head_width,
-                       .b_panel_stride = kKeyPanel * x.head_width,
-                       .b_k_stride = kKeyPanel,
-                       .c = p + from,
-                       .c_stride = kBlock,
-                       .accumulate = false,
-                       .factors = nullptr};
-    multiply(product);  // q k^T
-    product.a = x.dout + query * x.dout_stride;
-    product.a_row_stride = x.dout_stride;
-    product.b = s.value_panels + from * x.head_width;
-    product.c = ds + from;
-    multiply(product);  // dout v^T
-    for (Index i = 0; i < rows; ++i) {
-      const Visible visible = {first_key(x.form, query + i) - block, least(keys, query + i - block + 1)};
-      const auto row_of = x.form.soft_cap > 0 ? backward_row<true> : backward_row<false>;
-      row_of(p + i * kBlock, ds + i * kBlock, from, visible, x.form, x.log_sum_exp[query + i],
-             s.delta[query + i]);
-    }
-    multiply({.rows = rows,
+    const BackwardTile t = backward_tile(x, block, keys, first + row, least(kTileRows, count - row));
+    backward_scores(x, s, t, s.p + row * kBlock, s.ds + row * kBlock);
+  }
+  const auto finish = x.form.soft_cap > 0 ? backward_rows<true> : backward_rows<false>;
+  for (Index row = 0; row < count; row += kTileRows) {
+    const BackwardTile t = backward_tile(x, block, keys, first + row, least(kTileRows, count - row));
+    finish(x, s, t, block, keys, s.p + row * kBlock, s.ds + row * kBlock);
+  }
+  for (Index row = 0; row < count; row += kTileRows) {
+    const BackwardTile t = backward_tile(x, block, keys, first + row, least(kTileRows, count - row));
+    multiply({.rows = t.rows,
               .cols = x.head_width,
-              .depth = seen - from,
-              .a = ds + from,
+              .depth = t.seen - t.from,
+              .a = s.ds + row * kBlock + t.from,
               .a_row_stride = kBlock,
               .a_k_stride = 1,
-              .b = x.k + (block + from) * x.k_stride,
+              .b = x.k + (block + t.from) * x.k_stride,
               .b_panel_stride = kKeyPanel,
               .b_k_stride = x.k_stride,
-              .c = x.dq + query * x.dq_stride,
+              .c = x.dq + t.query * x.dq_stride,
               .c_stride = x.dq_stride,
               .accumulate = block != 0 || x.form.window > 0,
               .factors = nullptr});
   }
 }
 
-// dv += p^T dout and dk += ds^T q for the block; a key tile skips the queries that stand before it.
+// dv += p^T dout and dk += ds^T q for the block; a key tile skips the queries that stand before it. The first
+// block of queries reaches all keys of the block.
+static_assert(kQueryBlock >= kBlock);
 void backward_keys(const AttentionBackwardArgs& x, const BackwardScratch& s, Index block, Index keys,
                    Index first, Index count) {
   for (Index key = 0; key < keys; key += kTileRows) {
@@ -137,7 +152,7 @@ void backward_keys(const AttentionBackwardArgs& x, const BackwardScratch& s, Ind
                        .b_k_stride = x.dout_stride,
                        .c = x.dv + (block + key) * x.dv_stride,
                        .c_stride = x.dv_stride,
-                       .accumulate = true,
+                       .accumulate = x.accumulate || first != block,
                        .factors = nullptr};
     multiply(product);
     product.a = s.ds + skip * kBlock + key;

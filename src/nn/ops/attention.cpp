@@ -242,7 +242,7 @@ struct AttentionBackward {
 
   struct Targets {
     GradTarget q, k, v;
-    bool zero_kv;  // k and v hold nothing yet, and the kernel accumulates
+    bool accumulate_kv;  // k and v hold something already
   };
 
   // q, k and v are often the three parts of one product: then attention writes all of its gradient, and
@@ -255,7 +255,7 @@ struct AttentionBackward {
       const GradTarget dq = ex.gradient_of(q), dk = ex.gradient_of(k), dv = ex.gradient_of(v);
       SM_CHECK(dq && dk && dv && !dq.accumulate && dk.accumulate == dv.accumulate,
                "[attention] q, k and v that nothing else reads expected");
-      return {dq, dk, dv, !dk.accumulate};
+      return {dq, dk, dv, dk.accumulate};
     }
     bool fresh = false;
     float* data = ex.gradient_slot(q, fresh);
@@ -263,7 +263,7 @@ struct AttentionBackward {
     const auto part = [&](const Tensor& t) {
       return GradTarget{true, data == nullptr ? nullptr : data + t.grad_column, t.grad->cols, false};
     };
-    return {part(q), part(k), part(v), true};
+    return {part(q), part(k), part(v), false};
   }
 
   void backward(Exec& ex) const {
@@ -287,10 +287,6 @@ struct AttentionBackward {
     const Index width = call.shape.head_width, group = call.shape.heads / call.shape.kv_heads;
     const Index row = segment.first_row, kv = kv_head * width;
     const auto at = [row](const GradTarget& t, Index column) { return t.data + row * t.stride + column; };
-    for (Index i = 0; to.zero_kv && i < segment.rows; ++i) {
-      std::memset(at(to.k, kv) + i * to.k.stride, 0, static_cast<std::size_t>(width) * sizeof(float));
-      std::memset(at(to.v, kv) + i * to.v.stride, 0, static_cast<std::size_t>(width) * sizeof(float));
-    }
     for (Index h = kv_head * group; h < (kv_head + 1) * group; ++h)
       kernels.attention_backward({.rows = segment.rows,
                                   .head_width = width,
@@ -312,6 +308,7 @@ struct AttentionBackward {
                                   .dq_stride = to.q.stride,
                                   .dk_stride = to.k.stride,
                                   .dv_stride = to.v.stride,
+                                  .accumulate = to.accumulate_kv || h > kv_head * group,
                                   .scratch = scratch});
   }
 };
