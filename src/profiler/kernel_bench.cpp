@@ -19,7 +19,7 @@ constexpr double kMostShare = 1.02;
 
 std::vector<KernelSpec> all_specs() {
   std::vector<KernelSpec> all;
-  for (const auto& specs : {product_specs, attention_specs, row_specs})
+  for (const auto& specs : {product_specs, loss_specs, attention_specs, row_specs})
     for (KernelSpec& spec : specs()) all.push_back(std::move(spec));
   return all;
 }
@@ -51,7 +51,9 @@ const std::vector<KernelGroup>& kernel_bench_groups() {
       {"layers384", "those of width 384"},
       {"layers768", "those of width 768"},
       {"skinny", "products of 1, 8 and 64 rows, the weight packed once"},
+      {"loss", "the head fused with the cross-entropy, forward and backward"},
       {"attention", "causal attention, forward, backward and its memory"},
+      {"attention64", "the same over contexts of 64, 12 sequences of 6 heads"},
       {"rows", "row and elementwise kernels, AdamW"},
       {"simd", "the reference workload of kernels"},
       {"training", "the reference workload of training"},

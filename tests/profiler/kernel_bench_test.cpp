@@ -60,7 +60,7 @@ TEST(KernelBench, EveryRowOfAGroupRunsWithOneAndAllThreads) {
 
 TEST(KernelBench, EveryGroupHasRowsAndEveryTargetIsUsed) {
   std::vector<KernelSpec> all = product_specs();
-  for (const auto& more : {row_specs(), attention_specs()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto& more : {row_specs(), attention_specs(), loss_specs()}) all.insert(all.end(), more.begin(), more.end());
   for (const KernelGroup& group : kernel_bench_groups()) {
     const bool used = std::any_of(all.begin(), all.end(), [&](const KernelSpec& spec) {
       return std::find(spec.groups.begin(), spec.groups.end(), group.name) != spec.groups.end();

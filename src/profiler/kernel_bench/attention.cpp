@@ -1,4 +1,4 @@
-// Causal self-attention as the model runs it: the op with its tape, over one sequence. FLOPs count the pairs
+// Causal self-attention as the model runs it: the op with its tape. FLOPs count the pairs
 // that the mask leaves, T(T+1)/2 per head; backward is timed alone.
 #include <fmt/format.h>
 
@@ -13,7 +13,9 @@ namespace smallmind {
 namespace {
 
 struct Shape {
-  Index rows, heads, head_width;
+  Index time, heads, head_width;
+  Index batch = 1;
+  Index rows() const { return batch * time; }
   Index width() const { return heads * head_width; }
 };
 
@@ -22,9 +24,9 @@ class Attention {
  public:
   Attention(ThreadPool& pool, const KernelTable& kernels, Shape shape)
       : shape_(shape),
-        tokens_(static_cast<std::size_t>(shape.rows)),
-        segment_{0, shape.rows, 0, 0},
-        random_{3 * shape.rows * shape.width(), shape.rows * shape.width()} {
+        tokens_(static_cast<std::size_t>(shape.rows())),
+        random_{3 * shape.rows() * shape.width(), shape.rows() * shape.width()} {
+    for (Index b = 0; b < shape.batch; ++b) segments_.push_back({b * shape.time, shape.time, 0, b});
     Exec dry = Exec::measuring(pool, kernels, true);
     run(dry);
     forward_cost_ = dry.cost();
@@ -45,7 +47,7 @@ class Attention {
   // All memory of both passes except q, k, v, the result and the gradients of these.
   double extra_mib() const {
     const Index rows_of_activations = 3 + 1, gradients = 3 + 1;
-    const Index theirs = (rows_of_activations + gradients) * shape_.rows * shape_.width() * 4;
+    const Index theirs = (rows_of_activations + gradients) * shape_.rows() * shape_.width() * 4;
     return static_cast<double>(static_cast<Index>(memory_.total()) - theirs) / (1 << 20);
   }
 
@@ -53,14 +55,14 @@ class Attention {
   void run(Exec& exec) {
     const Step step(exec);
     const Index width = shape_.width();
-    qkv_ = exec.make(shape_.rows, 3 * width);
+    qkv_ = exec.make(shape_.rows(), 3 * width);
     out_ = attention(exec, qkv_.columns(0, width), qkv_.columns(width, width), qkv_.columns(2 * width, width),
-                     {shape_.heads, shape_.heads, shape_.head_width}, {tokens_, {&segment_, 1}}, nullptr, 0);
+                     {shape_.heads, shape_.heads, shape_.head_width}, {tokens_, segments_}, nullptr, 0);
   }
 
   Shape shape_;
   std::vector<std::int32_t> tokens_;
-  Segment segment_;
+  std::vector<Segment> segments_;
   Arrays random_;
   ExecMemory memory_;
   OpCost forward_cost_;
@@ -86,20 +88,31 @@ KernelResult run_attention(const BenchContext& context, Shape shape, bool backwa
 }  // namespace
 
 std::vector<KernelSpec> attention_specs() {
-  constexpr Shape kShape{1024, 8, 64};
-  const std::string name = fmt::format("T{} H{} K{}", kShape.rows, kShape.heads, kShape.head_width);
-  const auto timed_spec = [&](const char* form, const char* target, bool backward) {
-    return KernelSpec{{"attention"}, "attention", form, name, {target}, 0, [=](const BenchContext& context) {
-                        return run_attention(context, kShape, backward);
-                      }};
+  constexpr Shape kShape{1024, 8, 64}, kShort{64, 6, 64, 12};
+  const auto name_of = [](const Shape& s) {
+    return s.batch == 1 ? fmt::format("T{} H{} K{}", s.time, s.heads, s.head_width)
+                        : fmt::format("B{} T{} H{} K{}", s.batch, s.time, s.heads, s.head_width);
+  };
+  const auto timed_spec = [&](const char* group, Shape shape, bool backward) {
+    std::vector<std::string> targets;
+    if (shape.batch == 1) targets.push_back(backward ? "attention backward" : "attention forward");
+    return KernelSpec{{group},
+                      "attention",
+                      backward ? "backward" : "forward",
+                      name_of(shape),
+                      targets,
+                      0,
+                      [=](const BenchContext& context) { return run_attention(context, shape, backward); }};
   };
   std::vector<KernelSpec> list;
-  list.push_back(timed_spec("forward", "attention forward", false));
-  list.push_back(timed_spec("backward", "attention backward", true));
+  for (const bool backward : {false, true}) {
+    list.push_back(timed_spec("attention", kShape, backward));
+    list.push_back(timed_spec("attention64", kShort, backward));
+  }
   list.push_back({{"attention"},
                   "attention",
                   "extra memory",
-                  name,
+                  name_of(kShape),
                   {"attention memory"},
                   0,
                   [](const BenchContext& context) {

@@ -37,6 +37,7 @@ struct KernelSpec {
 std::vector<KernelSpec> product_specs();
 std::vector<KernelSpec> row_specs();
 std::vector<KernelSpec> attention_specs();
+std::vector<KernelSpec> loss_specs();
 
 // Times the work and puts the figures into a result.
 KernelResult timed(const BenchContext& context, const KernelWork& work);
