@@ -20,7 +20,8 @@
 // of 8 rows reads.
 
 constexpr Index kLanes = Vec::kLanes;
-constexpr Index kLine = 64;                     // bytes
+constexpr Index kLine = 64;  // bytes
+constexpr Index kLineFloats = 16;
 constexpr Index kNearFloats = Index{64} << 10;  // an A of 256 KiB waits in L2 by itself
 constexpr Index kPanel = kPanelVectors * kLanes;
 constexpr Index kAheadA = 48;  // rows of a transposed A asked for ahead of use: 570 cycles
@@ -353,20 +354,26 @@ struct Cuts {
     // With a single slab nothing of B is used twice: one pass over whole panels, as they lie in memory.
     const bool one_pass = slabs == 1 && g.b_n_stride == 1;
     k_blocks = one_pass ? 1 : max(1, ceil_div(g.k, kBlockK));
-    n_blocks = one_pass ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * ceil_div(g.k, k_blocks) + 1)));
+    const Index most_k = ceil_div(ceil_div(g.k, kLineFloats), k_blocks) * kLineFloats;
+    n_blocks = one_pass ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * most_k + 1)));
   }
 };
+
+// Likewise of k, in whole lines, so that rows of A and B are cut between two of them.
+Index part_of_k(Index k, Index parts, Index i) noexcept {
+  return min(k, part(ceil_div(k, kLineFloats), parts, i) * kLineFloats);
+}
 
 // Block i: all blocks of k of the first panels, then of the next.
 Block block_of(const GemmArgs& g, const Cuts& cuts, Index i) noexcept {
   if (i >= cuts.n_blocks * cuts.k_blocks) return {};
   const Index nb = i / cuts.k_blocks, kb = i % cuts.k_blocks;
-  const Index first = part(cuts.panels, cuts.n_blocks, nb), k0 = part(g.k, cuts.k_blocks, kb);
+  const Index first = part(cuts.panels, cuts.n_blocks, nb), k0 = part_of_k(g.k, cuts.k_blocks, kb);
   return {
       .first = first,
       .end = part(cuts.panels, cuts.n_blocks, nb + 1),
       .k0 = k0,
-      .k1 = part(g.k, cuts.k_blocks, kb + 1),
+      .k1 = part_of_k(g.k, cuts.k_blocks, kb + 1),
       .b = static_cast<const char*>(g.b) + (first * g.b_panel_stride + k0 * g.b_k_stride) * element_bytes(g),
       .panel = g.b_panel_stride,
       .k = g.b_k_stride,
@@ -397,11 +404,11 @@ void pack_rows(const float* b, Index k_stride, Index k, Index columns, float* ou
 }
 
 // One panel of a B whose columns are contiguous (the transpose of a row-major weight): squares are turned in
-// registers.
+// registers, in as many streams of reads as prefetchers follow.
 void pack_columns(const float* b, Index n_stride, Index k, Index columns, float* out) noexcept {
-  for (Index p = 0; p < k; p += kLanes) {
-    for (Index v = 0; v < kPanelVectors; ++v) {
-      const Index rows = max(0, min(kLanes, columns - v * kLanes));
+  for (Index v = 0; v < kPanelVectors; ++v) {
+    const Index rows = max(0, min(kLanes, columns - v * kLanes));
+    for (Index p = 0; p < k; p += kLanes) {
       transpose_square(b + v * kLanes * n_stride + p, n_stride, rows, min(kLanes, k - p),
                        out + p * kPanel + v * kLanes, kPanel);
     }
