@@ -1,4 +1,4 @@
-// Signal handlers need a place outside of any object: one lock-free flag.
+// Signal handlers need a place outside of any object: lock-free flags.
 #include "base/signal.h"
 
 #include <signal.h>
@@ -10,6 +10,7 @@ namespace smallmind {
 namespace {
 
 constinit std::atomic<bool> stop_flag{false};
+constinit std::atomic<bool> object_lives{false};
 static_assert(std::atomic<bool>::is_always_lock_free,
               "only lock-free atomics may be used in a signal handler");
 
@@ -28,11 +29,17 @@ StopSignals::StopSignals() {
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
   for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &action, &former_actions[i]);
+  object_lives = true;
 }
 
 StopSignals::~StopSignals() {
   for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &former_actions[i], nullptr);
   stop_flag = false;
+  object_lives = false;
+}
+
+bool StopSignals::listening() noexcept {
+  return object_lives.load();
 }
 
 bool StopSignals::requested() noexcept {

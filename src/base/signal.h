@@ -15,6 +15,8 @@ class StopSignals {
 
   // Whether work should finish its step, save and end. Thread-safe; also true after request().
   static bool requested() noexcept;
+  // Whether an object lives, so that somebody looks at the flag. Thread-safe.
+  static bool listening() noexcept;
   // Sets the flag as a signal would.
   static void request() noexcept;
 };

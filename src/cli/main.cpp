@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/signal.h"
 #include "cli/command.h"
+#include "cli/command_profile.h"
 #include "cli/registry.inc"
 #include "cli/version.h"
 #include "kernels/dispatch.h"
@@ -37,9 +38,19 @@ int run(int argc, char** argv) {
   app.add_option("--threads", context.threads, "Threads to use (default: all that the machine gives)")
       ->check(CLI::Range(1, kMostThreads));
   app.add_flag("--quiet", context.quiet, "No progress and no notes");
+  std::string recording;
+  app.add_option("--profile", recording,
+                 "Record the command to this file, and show its hot paths at the end");
   for (const Command& command : kCommands) command.add(app, context);
+  CommandProfile profile;
+  app.parse_complete_callback([&] {  // runs before the command itself does
+    if (!recording.empty())
+      profile.start(recording, app.get_subcommands().front()->get_name(), context.thread_count(),
+                    context.quiet);
+  });
   try {
     app.parse(argc, argv);
+    profile.finish();
     return 0;
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() != 0) return report(ErrorCode::usage, std::string(e.what()) + " (see --help)");

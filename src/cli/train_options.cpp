@@ -104,7 +104,6 @@ void add_run_options(CLI::App& command, TrainOptions& o) {
   command.add_flag("--force", o.force, "Replace a run; with --resume: go on in spite of differences")
       ->group(group);
   command.add_flag("--json", o.json, "End with one JSON document")->group(group);
-  command.add_flag("--profile", o.profile, "Record to OUT/profile.smprof and show where the time went")->group(group);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace smallmind {
 
 struct TrainOptions : TrainingRequest {
-  bool json = false, profile = false;
+  bool json = false;
 };
 
 void add_train_options(CLI::App& command, TrainOptions& options);

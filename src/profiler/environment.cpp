@@ -8,6 +8,7 @@
 
 #include "base/cgroup.h"
 #include "base/json.h"
+#include "machine/clock.h"
 #include "machine/report.h"
 
 namespace smallmind {
@@ -41,7 +42,12 @@ std::string environment_json(std::string_view version, std::string_view commit, 
   const auto add = [&](const char* key, const std::string& text) {
     if (!text.empty()) object[key] = text;
   };
-  add("governor", read_small_file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
+  const std::string governor = read_small_file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  add("governor", governor.empty() ? "unknown: the system has no cpufreq" : governor);
+  if (const double clock = measured_clock_ghz(); clock > 0) object["clock_ghz"] = clock;
+  add("cgroup_memory_limit", machine.memory.cgroup ? bytes_text(*machine.memory.cgroup) : "none");
+  add("cgroup_memory_source", machine.memory.cgroup_source);
+  add("cgroup_quota_source", machine.threads.quota_source);
   add("huge_pages", machine.huge_pages);
   utsname system{};
   if (uname(&system) == 0)
@@ -55,6 +61,7 @@ std::string environment_json(std::string_view version, std::string_view commit, 
 #else
   add("build", "debug");
 #endif
+  add("flags", SM_BUILD_FLAGS);
   add("version", std::string(version));
   add("commit", std::string(commit));
   add("time", utc_now());

@@ -69,7 +69,7 @@ TEST_F(Train, EveryKindOfModelAndScheduleTrains) {
        {" --arch llama --kv-heads 1 --schedule wsd", " --tied --dropout 0.1 --schedule one-cycle --clip 0",
         " --tokenizer bpe --vocab-size 300 --schedule step --accumulate 2",
         " --preset tiny --schedule exponential",
-        " --schedule constant --weight-decay 0 --beta1 0.8 --beta2 0.9 --seed 5 --profile"}) {
+        " --schedule constant --weight-decay 0 --beta1 0.8 --beta2 0.9 --seed 5"}) {
     const std::string base = std::string(arguments).find("bpe") == std::string::npos
                                  ? kShape
                                  : " --layers 1 --heads 2 --width 16 "

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/bench_all.h"
 #include "cli/command.h"
 #include "cli/heap_counter.h"
 #include "cli/kernel_report.h"
@@ -143,13 +144,16 @@ void add_model_options(CLI::App& command, Arguments& arguments) {
 void add_bench(CLI::App& app, const CliContext& context) {
   CLI::App* command = app.add_subcommand("bench", "Measure models or kernels against the roofline");
   const auto arguments = std::make_shared<Arguments>();
+  const auto all = std::make_shared<BenchAllArguments>();
   add_model_options(*command, *arguments);
+  add_bench_all_options(*command, *all);
   auto* seconds = command
                       ->add_option("--seconds", arguments->seconds,
                                    "Least seconds per test (default 1.0, of a kernel 0.3)")
                       ->check(CLI::PositiveNumber);
   command->add_flag("--json", arguments->json, "One JSON document on standard output");
-  command->callback([arguments, &context, seconds] {
+  command->callback([arguments, all, &context, seconds] {
+    if (all->all || all->history) return bench_all(*all, arguments->seconds, arguments->json, context);
     if (arguments->kernels) return bench_kernels(*arguments, context, seconds->count() > 0);
     const std::unique_ptr<Model> model = make_bench_model(*arguments);
     const std::vector<BenchResult> results =

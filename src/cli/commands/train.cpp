@@ -1,6 +1,4 @@
 // smallmind train DATA: a tokenizer, a model and a training run in one command; --resume goes on with one.
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 
 #include <cmath>
@@ -9,14 +7,11 @@
 #include "base/signal.h"
 #include "base/terminal.h"
 #include "cli/command.h"
+#include "cli/token_cache.h"
 #include "cli/train_options.h"
-#include "cli/version.h"
 #include "infer/generate.h"
 #include "kernels/dispatch.h"
 #include "machine/roofline.h"
-#include "profiler/environment.h"
-#include "profiler/op_table.h"
-#include "profiler/recorder.h"
 #include "train/training_job.h"
 
 namespace smallmind {
@@ -63,15 +58,6 @@ class Display {
   double peak_flops_;
   ProgressLine line_;
 };
-
-// The user's cache of token files; empty, so in the run's directory, where there is none to write to.
-fs::path token_cache() {
-  const auto cache = cache_directory();
-  if (!cache) return {};
-  std::error_code error;
-  fs::create_directories(*cache / "tokens", error);
-  return !error && access((*cache / "tokens").c_str(), W_OK) == 0 ? *cache / "tokens" : fs::path();
-}
 
 // A few lines by the model as it is now.
 void sample(const Model& model, const Tokenizer& tokenizer, ThreadPool& pool, std::int64_t step,
@@ -123,24 +109,14 @@ void train(const TrainOptions& options, const CliContext& context) {
                   config.context, job.model().parameter_count(), job.loader().training_tokens(),
                   job.loader().validation_tokens(), pool.size(), kernels().isa));
   const StopSignals signals;
-  const std::string recording = (fs::path(options.out) / "profile.smprof").string();
-  std::optional<Recorder> recorder;
-  if (options.profile) {
-    recorder.emplace(recording);
-    recorder->section("environment", environment_json(kVersion, kCommit, pool.size()));
-  }
   const TrainResult result =
       job.run({.on_step = [&](const TrainProgress& p) { display.step(p); },
                .on_evaluation = [&](const TrainProgress& p) { display.evaluation(p); },
                .on_sample = [&](const Model& model,
                                 std::int64_t step) { sample(model, job.tokenizer(), pool, step, display); },
                .stop = [] { return StopSignals::requested(); }});
-  if (recorder) recorder->stop();
   display.finish();
   report(options, result);
-  if (!recorder) return;
-  const std::string text = op_table_text(make_op_table(Recording::open(recording)));
-  options.json ? display.note(text) : print_out(text);
 }
 
 }  // namespace

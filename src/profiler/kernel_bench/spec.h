@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,10 +9,10 @@
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "nn/exec.h"
+#include "profiler/arrays.h"
 #include "profiler/kernel_bench.h"
 #include "profiler/kernel_bench/rivals.h"
 #include "profiler/kernel_bench/sampler.h"
-#include "tensor/buffer.h"
 
 namespace smallmind {
 
@@ -44,17 +43,5 @@ KernelResult timed(const BenchContext& context, const KernelWork& work);
 
 // The roof of multiply-adds on all threads of the pool.
 Roof fma_roof(const BenchContext& context);
-
-// Several arrays of floats in one block of huge pages, filled with values in [-0.5, 0.5). Arrays that lie a
-// multiple of 4 KiB apart make loads wait for older stores to the same page offset; 19 lines keep them apart.
-class Arrays {
- public:
-  explicit Arrays(std::initializer_list<Index> floats);
-  float* operator[](std::size_t i) const { return begins_[i]; }
-
- private:
-  Buffer memory_;
-  std::vector<float*> begins_;
-};
 
 }  // namespace smallmind
