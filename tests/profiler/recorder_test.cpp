@@ -276,7 +276,9 @@ TEST_F(RecorderTest, NestingSurvivesDropsInTheMiddle) {
   const OpTable table = make_op_table(recording);
   double busy = 0;
   for (const OpRow& row : table.rows) busy += row.exclusive;
-  EXPECT_NEAR(busy, row_of(table, "outer").inclusive, 1e-8);
+  // An outer zone may itself be dropped; what was inside it then stands alone, and still counts once.
+  EXPECT_GE(busy, row_of(table, "outer").inclusive - 1e-8);
+  EXPECT_LE(busy, table.threads[0].present + 1e-8);
 }
 
 TEST_F(RecorderTest, TenMillionEventsStreamThroughBoundedMemory) {
