@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <new>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/signal.h"
 #include "cli/command.h"
@@ -33,7 +34,8 @@ int run(int argc, char** argv) {
   app.fallthrough();  // the options below may stand after the command's name, too
   app.require_subcommand(1);
   app.set_version_flag("--version", [] {
-    return fmt::format("smallmind {} ({}), kernels {}", kVersion, kCommit, kernels().isa);
+    return fmt::format("smallmind {} ({}), kernels {}, CPU {}", kVersion, kCommit, kernels().isa,
+                       cpu_features().to_string());
   });
   app.add_option("--threads", context.threads, "Threads to use (default: all that the machine gives)")
       ->check(CLI::Range(1, kMostThreads));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/cpu.h"
 #include "kernels/dispatch.h"
 #include "tests/cli/run_program.h"
 
@@ -21,6 +22,7 @@ TEST(Program, VersionNamesCommitAndKernels) {
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.out.rfind("smallmind 0.", 0), 0u) << result.out;
   EXPECT_NE(result.out.find(std::string("kernels ") + kernels().isa), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("CPU " + cpu_features().to_string()), std::string::npos) << result.out;
   EXPECT_NE(run_program("--version", "SMALLMIND_ISA=scalar").out.find("kernels scalar"), std::string::npos);
 }
 

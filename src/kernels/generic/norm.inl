@@ -20,27 +20,32 @@ struct RowMoments {
 
 // Four chains hide the latency of the additions. f32 is enough: the first sum need not be exact, and the
 // second and third are of small terms.
-[[gnu::always_inline]] inline RowMoments row_moments(const float* x, Index cols, float eps) {
-  const double n = static_cast<double>(cols);
+[[gnu::always_inline]] inline float row_mean(const float* x, Index cols) {
   const Index whole = cols - cols % kWidth, rest = cols - whole;
   Vec s[4] = {zero(), zero(), zero(), zero()};
-  Vec q[4] = {zero(), zero(), zero(), zero()};
   Index j = 0;
   for (; j + 4 * kWidth <= cols; j += 4 * kWidth) {
     for (int c = 0; c < 4; ++c) s[c] = s[c] + load(x + j + c * kWidth);
   }
   for (; j < whole; j += kWidth) s[0] = s[0] + load(x + j);
   if (rest > 0) s[1] = s[1] + load_n(x + whole, rest);
-  const float mean = static_cast<float>(static_cast<double>(sum((s[0] + s[1]) + (s[2] + s[3]))) / n);
+  return static_cast<float>(static_cast<double>(sum((s[0] + s[1]) + (s[2] + s[3]))) /
+                            static_cast<double>(cols));
+}
 
+[[gnu::always_inline]] inline RowMoments row_moments(const float* x, Index cols, float mean, float eps) {
+  const double n = static_cast<double>(cols);
+  const Index whole = cols - cols % kWidth, rest = cols - whole;
+  Vec s[4] = {zero(), zero(), zero(), zero()};
+  Vec q[4] = {zero(), zero(), zero(), zero()};
   const Vec m = set(mean);
-  for (Vec& chain : s) chain = zero();
   const auto take = [&](int c, Vec v) {
     const Vec d = v - m;
     s[c] = s[c] + d;
     q[c] = mul_add(d, d, q[c]);
   };
-  for (j = 0; j + 4 * kWidth <= cols; j += 4 * kWidth) {
+  Index j = 0;
+  for (; j + 4 * kWidth <= cols; j += 4 * kWidth) {
     for (int c = 0; c < 4; ++c) take(c, load(x + j + c * kWidth));
   }
   for (; j < whole; j += kWidth) take(0, load(x + j));
@@ -54,24 +59,41 @@ struct RowMoments {
 }
 
 // out = ((x - mean) rstd + shift) weight + bias
+[[gnu::always_inline]] inline void normalise_row(const float* x, RowMoments row, const float* weight,
+                                                 const float* bias, Index cols, float* out) {
+  const Vec m = set(row.mean), r = set(row.rstd), shift = set(row.shift);
+  const auto normalised = [=](Vec v) { return mul_add(v - m, r, shift); };
+  Index j = 0;
+  for (; j + kWidth <= cols; j += kWidth) {
+    const Vec offset = bias != nullptr ? load(bias + j) : zero();
+    store(out + j, mul_add(normalised(load(x + j)), load(weight + j), offset));
+  }
+  if (const Index rest = cols - j; rest > 0) {
+    const Vec offset = bias != nullptr ? load_n(bias + j, rest) : zero();
+    store_n(out + j, mul_add(normalised(load_n(x + j, rest)), load_n(weight + j, rest), offset), rest);
+  }
+}
+
+// Each of the three passes waits at its end for sums, a division or a root: some 60 cycles, as long as the
+// pass of 512 columns itself. So the rows that half of L1 holds make a pass together, and one's wait is
+// another's work.
 [[gnu::flatten]] void layer_norm_rows(const float* x, Index x_stride, const float* weight, const float* bias,
                                       float eps, Index rows, Index cols, float* out, Index out_stride,
                                       float* mean, float* rstd) noexcept {
-  for (Index i = 0; i < rows; ++i, x += x_stride, out += out_stride) {
-    const RowMoments row = row_moments(x, cols, eps);
-    const Vec m = set(row.mean), r = set(row.rstd), shift = set(row.shift);
-    const auto normalised = [=](Vec v) { return mul_add(v - m, r, shift); };
-    Index j = 0;
-    for (; j + kWidth <= cols; j += kWidth) {
-      const Vec offset = bias != nullptr ? load(bias + j) : zero();
-      store(out + j, mul_add(normalised(load(x + j)), load(weight + j), offset));
+  constexpr Index kMostRows = 8, kFloats = 4096;
+  const Index fitting = cols > 0 ? kFloats / cols : kMostRows;
+  const Index at_once = fitting < 1 ? 1 : fitting < kMostRows ? fitting : kMostRows;
+  RowMoments row[kMostRows];
+  for (Index first = 0; first < rows; first += at_once) {
+    const Index count = rows - first < at_once ? rows - first : at_once;
+    const float* from = x + first * x_stride;
+    for (Index i = 0; i < count; ++i) row[i].mean = row_mean(from + i * x_stride, cols);
+    for (Index i = 0; i < count; ++i) row[i] = row_moments(from + i * x_stride, cols, row[i].mean, eps);
+    for (Index i = 0; i < count; ++i) {
+      normalise_row(from + i * x_stride, row[i], weight, bias, cols, out + (first + i) * out_stride);
+      if (mean != nullptr) mean[first + i] = row[i].mean;
+      if (rstd != nullptr) rstd[first + i] = row[i].rstd;
     }
-    if (const Index rest = cols - j; rest > 0) {
-      const Vec offset = bias != nullptr ? load_n(bias + j, rest) : zero();
-      store_n(out + j, mul_add(normalised(load_n(x + j, rest)), load_n(weight + j, rest), offset), rest);
-    }
-    if (mean != nullptr) mean[i] = row.mean;
-    if (rstd != nullptr) rstd[i] = row.rstd;
   }
 }
 
