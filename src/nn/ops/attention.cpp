@@ -164,11 +164,15 @@ class CachedForward {
     append(ex_.kernels(), call_, segment(unit), unit % call_.shape.kv_heads, cache_, layer_);
   }
 
-  // Worth two more joins of the threads (about 1 us) where most of them would idle over a long cache.
+  // Worth two more joins of the threads (about 1 us) where some of them would idle while others attend to
+  // more than a span of keys.
   bool cut() const {
-    if (partials_ == nullptr || units_ >= 4 * ex_.pool().size() || ex_.pool().size() == 1) return false;
+    const Index threads = ex_.pool().size();
+    if (partials_ == nullptr || threads == 1 || units_ >= 4 * threads) return false;
+    if (batch_.segments.size() == 1 && units_ % threads == 0) return false;
     Index most = 0;
     for (const Segment& s : batch_.segments) most = std::max(most, s.position + s.rows);
+    if (call_.form.window > 0) most = std::min(most, call_.form.window);
     return most > kAttentionSpan;
   }
 
