@@ -27,7 +27,7 @@ PackedWeights::PackedWeights(Model& model, ThreadPool& pool, DType type, const K
     params_.push_back(&param);
     bytes += size(param);
   });
-  panels_ = Buffer(bytes);
+  panels_ = Buffer(bytes, MemoryCategory::weights);
   std::byte* to = panels_.data();
   for (Param* param : params_) {
     pack_matrix(pool, table, param->data, 1, param->cols, param->cols, param->rows, to, type);

@@ -44,8 +44,8 @@ void Model::allocate(bool gradients) {
   std::int64_t floats = 0;
   visit([&](const Param& param) { floats += padded(param.size()); });
   padded_floats_ = static_cast<std::size_t>(floats);
-  values_ = Buffer(padded_floats_ * sizeof(float));
-  gradients_ = gradients ? Buffer(padded_floats_ * sizeof(float)) : Buffer();
+  values_ = Buffer(padded_floats_ * sizeof(float), MemoryCategory::weights);
+  gradients_ = gradients ? Buffer(padded_floats_ * sizeof(float), MemoryCategory::gradients) : Buffer();
   std::int64_t offset = 0;
   visit([&](Param& param) {
     param.data = values_.as<float>() + offset;

@@ -37,9 +37,11 @@ Exec::Exec(ThreadPool& pool, const KernelTable& kernels, bool recording, const E
     : pool_(&pool),
       kernels_(&kernels),
       recording_(recording),
-      activations_(memory.activations),
+      activations_(memory.activations, MemoryCategory::activations),
       scratch_(memory.scratch),
-      gradients_{Arena(memory.gradients[0]), Arena(memory.gradients[1]), Arena(memory.gradients[2])},
+      gradients_{Arena(memory.gradients[0], MemoryCategory::gradients),
+                 Arena(memory.gradients[1], MemoryCategory::gradients),
+                 Arena(memory.gradients[2], MemoryCategory::gradients)},
       tape_(recording) {}
 
 ExecMemory Exec::memory() const noexcept {

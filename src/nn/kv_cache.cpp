@@ -12,7 +12,8 @@ KvCache::KvCache(Index layers, Index sequences, Index capacity, Index kv_heads, 
       head_width_(head_width),
       lengths_(static_cast<std::size_t>(sequences), 0),
       block_(static_cast<std::size_t>(layers * sequences * kv_heads * 2 * padded_capacity_ * head_width) *
-             sizeof(float)) {}
+                 sizeof(float),
+             MemoryCategory::kv_cache) {}
 
 void KvCache::check_fits(const TokenBatch& batch) const {
   for (const Segment& segment : batch.segments) {

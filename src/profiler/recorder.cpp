@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -16,6 +17,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/memory_use.h"
 #include "profiler/event_ring.h"
 #include "profiler/record_writer.h"
 
@@ -53,6 +55,7 @@ class RecorderSession {
   void work() noexcept;
   void drain();
   std::uint64_t write_clock();
+  void sample_memory();
 
   RecorderOptions options_;
   std::mutex mutex_;  // of all that follows
@@ -60,6 +63,7 @@ class RecorderSession {
   bool stopping_ = false;
   RecordWriter writer_;
   std::uint64_t start_ticks_ = 0;
+  std::array<std::int64_t, kMemoryCategories> memory_written_{};
   std::deque<Thread> threads_;
   std::thread thread_;
 };
@@ -112,6 +116,7 @@ std::string name_of_this_thread() {
 RecorderSession::RecorderSession(const std::filesystem::path& path, const RecorderOptions& options)
     : options_(options), writer_(path) {
   start_ticks_ = write_clock();
+  sample_memory();
   sigset_t all, saved;  // the program's handlers run in the program's threads
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &saved);
@@ -151,7 +156,18 @@ std::uint64_t RecorderSession::write_clock() {
   return ticks;
 }
 
+// What has changed since the last sample.
+void RecorderSession::sample_memory() {
+  for (std::size_t category = 0; category < kMemoryCategories; ++category) {
+    const std::int64_t bytes = memory_in_use[category].load(std::memory_order_relaxed);
+    if (bytes == memory_written_[category]) continue;
+    memory_written_[category] = bytes;
+    writer_.words(record::Chunk::memory, 0, zone_ticks(), category, bytes);
+  }
+}
+
 void RecorderSession::drain() {
+  sample_memory();
   for (Thread& thread : threads_) {
     writer_.drain(*thread.ring, thread.stream);
     const std::int64_t cpu = thread.alive ? now_ns(thread.cpu_clock) : -1;

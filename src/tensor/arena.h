@@ -20,7 +20,8 @@ class Arena {
   static constexpr std::size_t kAlignment = 64;  // one cache line, one AVX-512 vector
 
   Arena() = default;  // measuring: allocate() returns null and counts
-  explicit Arena(std::size_t capacity) : block_(capacity), capacity_(capacity), measuring_(false) {}
+  explicit Arena(std::size_t capacity, MemoryCategory category = MemoryCategory::scratch)
+      : block_(capacity, category), capacity_(capacity), measuring_(false) {}
 
   void* allocate(std::size_t bytes) {
     const std::size_t begin = used_;

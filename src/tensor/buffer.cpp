@@ -12,7 +12,7 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 }  // namespace
 
-Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
+Buffer::Buffer(std::size_t bytes, MemoryCategory category) : bytes_(bytes), category_(category) {
   if (bytes == 0) return;
   // Whole huge pages, so that the kernel may back the tail with one as well.
   if (bytes >= kHugePage) bytes_ = (bytes + kHugePage - 1) / kHugePage * kHugePage;
@@ -21,10 +21,13 @@ Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
     fail_input("[memory] {} bytes expected to be available, the system refused them", bytes_);
   if (bytes_ >= kHugePage) ::madvise(memory, bytes_, MADV_HUGEPAGE);  // a wish: failing costs speed only
   data_ = static_cast<std::byte*>(memory);
+  count_memory(category_, static_cast<std::int64_t>(bytes_));
 }
 
 Buffer::~Buffer() {
-  if (data_ != nullptr) ::munmap(data_, bytes_);
+  if (data_ == nullptr) return;
+  ::munmap(data_, bytes_);
+  count_memory(category_, -static_cast<std::int64_t>(bytes_));
 }
 
 }  // namespace smallmind

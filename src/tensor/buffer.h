@@ -7,18 +7,24 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/memory_use.h"
+
 namespace smallmind {
 
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t bytes);  // throws Error{bad_input} naming the bytes when memory is refused
+  // Counted for the category. Throws Error{bad_input} naming the bytes when memory is refused.
+  explicit Buffer(std::size_t bytes, MemoryCategory category = MemoryCategory::other);
   ~Buffer();
   Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        category_(other.category_) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(category_, other.category_);
     return *this;
   }
 
@@ -32,6 +38,7 @@ class Buffer {
  private:
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
+  MemoryCategory category_ = MemoryCategory::other;
 };
 
 }  // namespace smallmind

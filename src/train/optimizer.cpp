@@ -31,8 +31,8 @@ AdamW::AdamW(Model& model, const AdamWSettings& settings)
     : model_(&model),
       settings_(settings),
       floats_(model.values().size()),
-      m_(floats_ * sizeof(float)),
-      v_(floats_ * sizeof(float)) {
+      m_(floats_ * sizeof(float), MemoryCategory::moments),
+      v_(floats_ * sizeof(float), MemoryCategory::moments) {
   settings.validate();
   SM_CHECK(model.gradients().size() == floats_, "[optimizer] a model with gradients expected");
   model.visit([&](const Param& param) {

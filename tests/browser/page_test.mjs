@@ -61,7 +61,7 @@ try {
   await page.waitForSelector("body[data-ready=yes]", { timeout: 20_000, state: "attached" });
 
   const counts = await page.evaluate(() => Object.fromEntries(
-    ["#cards .card", "#findings li", "#operations tbody tr", "#flame .frame", "#roofline circle", "#roofline .roof", "#phases tbody tr",
+    ["#cards .card", "#findings li", "#operations tbody tr", "#flame .frame", "#roofline circle", "#roofline .roof", "#phases tbody tr", "#memory path",
       "#lanes canvas", "#environment tbody tr"].map((selector) => [selector, document.querySelectorAll(selector).length])));
   for (const [selector, found] of Object.entries(counts)) expect(found > 0, `${selector} expected, none found`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

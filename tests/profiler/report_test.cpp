@@ -9,7 +9,9 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "profiler/recorder.h"
 #include "profiler/report/render.h"
+#include "tensor/buffer.h"
 #include "tests/base/temp_folder.h"
 #include "tests/profiler/synthetic_recording.h"
 
@@ -167,6 +169,22 @@ TEST(Report, FollowsMemory) {
   EXPECT_EQ(memory.categories[1].last, 100);
   EXPECT_EQ(memory.bytes.back(), (std::vector<std::int64_t>{1000, 100}));
   EXPECT_EQ(memory.heap_allocations, 6u);
+}
+
+TEST(Report, HoldsTheMemoryOfItsRecorder) {
+  const TempFolder folder;
+  const std::filesystem::path path = folder.path() / "memory.smprof";
+  const Buffer weights(std::size_t{6} << 20, MemoryCategory::weights);
+  Recorder recorder(path);
+  { const Zone zone("work"); }
+  Buffer cache(std::size_t{4} << 20, MemoryCategory::kv_cache);
+  const Buffer moved = std::move(cache);  // takes its category along
+  recorder.stop();
+  const MemoryReport memory = make_report(Recording::open(path)).memory;
+  std::map<std::string, std::int64_t> last;
+  for (const MemoryCategoryRow& row : memory.categories) last[row.name] = row.last;
+  EXPECT_EQ(last["weights"], 6 << 20);
+  EXPECT_EQ(last["KV cache"], 4 << 20);
 }
 
 TEST(Report, SaysWhatIsWrongWithARecording) {

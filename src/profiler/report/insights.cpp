@@ -71,7 +71,7 @@ void check_recording(const Report& report, Insights& out) {
 }
 
 void hottest(const Report& report, Insights& out) {
-  if (report.main.rows.empty()) return;
+  if (report.main.rows.empty() || report.main.rows.front().wall_share < 0.05) return;
   const ReportRow& row = report.main.rows.front();
   std::string text =
       fmt::format("{} takes {:.0f} % of the wall time", row_name(row.op), 100 * row.wall_share);
@@ -105,6 +105,14 @@ void largest_gain(const Report& report, Insights& out) {
                   percent(gain(*best), report.main.wall), 100 * best->roof.share));
 }
 
+// What the pool's workers did in a phase.
+double worked_in(const Report& report, Phase phase) {
+  double seconds = 0;
+  for (const ReportRow& row : report.main.rows)
+    if (row.op.phase == phase) seconds += row.op.share;
+  return seconds;
+}
+
 void waits(const Report& report, Insights& out) {
   for (const SumRow& phase : report.phases) {
     const double whole = phase.exclusive + phase.caller_wait;
@@ -113,6 +121,11 @@ void waits(const Report& report, Insights& out) {
     const char* name = phase.phase == Phase::none ? "Work outside of phases" : phase_name(phase.phase);
     std::string text = fmt::format("{} spends {:.0f} % of its time in barriers ({:.2f} of {:.2f} ms)", name,
                                    share, 1e3 * phase.caller_wait, 1e3 * whole);
+    const double worked = worked_in(report, phase.phase);
+    if (worked < 0.5 * phase.caller_wait)
+      text +=
+          fmt::format(", while the workers worked for only {:.2f} ms: they had no core, or had to be woken",
+                      1e3 * worked);
     if (phase.phase == Phase::decode && report.pool_threads > 1)
       text += report.pool_threads == 2 ? ": try 1 thread"
                                        : fmt::format(": try {} threads", report.pool_threads / 2);

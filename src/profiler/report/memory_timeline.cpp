@@ -5,18 +5,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <numeric>
+
+#include "base/memory_use.h"
 
 namespace smallmind {
 namespace {
 
 std::string category_name(int category) {
-  constexpr std::array<const char*, 6> kNames = {"weights",   "KV cache", "activations",
-                                                 "gradients", "moments",  "scratch"};
-  if (category >= 0 && static_cast<std::size_t>(category) < kNames.size())
-    return kNames[static_cast<std::size_t>(category)];
+  if (category >= 0 && static_cast<std::size_t>(category) < kMemoryCategories)
+    return memory_category_name(static_cast<MemoryCategory>(category));
   return fmt::format("category {}", category);
 }
 

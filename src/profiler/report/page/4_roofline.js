@@ -45,6 +45,7 @@ function draw_roofline() {
 
     const circles = points.map((zone) => ({ zone, cx: x(intensity(zone)), cy: y(zone.gflops), r: 4 + 16 * Math.sqrt(Math.min(1, zone.wall_share)) }));
     for (const { cx, cy, r } of circles) taken.push([cx - r * 0.7, cy - r * 0.7, cx + r * 0.7, cy + r * 0.7]);
+    const roof_labels = [];  // after those of the points
     for (const threads of new Set([all, 1])) {
       const top = roofline.compute.find((roof) => roof.threads === threads)?.fma_gflops;
       if (top === undefined) continue;
@@ -52,27 +53,31 @@ function draw_roofline() {
       const bandwidths = roofline.bandwidth.filter((roof) => roof.threads === threads);
       const fastest = Math.max(...bandwidths.map((roof) => roof.read_gbps));
       svg.append(element("path", { class: `roof${one}`, d: `M${x(Math.max(x_range[0], top / fastest))} ${y(top)}H${width - right}` }));
-      if (!label(`multiply-add, ${threads} thread${threads > 1 ? "s" : ""}: ${digits(top)} GFLOP/s`, width - right - 4, y(top) - 6, "end", { class: "soft halo" }))
-        label(`${threads} thread${threads > 1 ? "s" : ""}: ${digits(top)} GFLOP/s`, width - right - 4, y(top) + 15, "end", { class: "soft halo" });
+      roof_labels.push(() => label(`multiply-add, ${threads} thread${threads > 1 ? "s" : ""}: ${digits(top)} GFLOP/s`, width - right - 4, y(top) - 6, "end", { class: "soft halo" }) ||
+        label(`${threads} thread${threads > 1 ? "s" : ""}: ${digits(top)} GFLOP/s`, width - right - 4, y(top) + 15, "end", { class: "soft halo" }));
       for (const roof of bandwidths) {
         const start = Math.max(x_range[0], y_range[0] / roof.read_gbps), end = Math.min(x_range[1], top / roof.read_gbps);
         svg.append(element("path", { class: `roof${one}`, d: `M${x(start)} ${y(start * roof.read_gbps)}L${x(end)} ${y(end * roof.read_gbps)}` }));
         if (one) continue;
         // Along the line, the first place that is free.
-        for (let along = start * 1.15; along < end; along *= 1.3)
-          if (label(`${roof.level} ${digits(roof.read_gbps)} GB/s`, x(along) - 6, y(along * roof.read_gbps) - 4, "end", { class: "soft halo" })) break;
+        roof_labels.push(() => {
+          for (let along = start * 1.15; along < end; along *= 1.3)
+            if (label(`${roof.level} ${digits(roof.read_gbps)} GB/s`, x(along) - 6, y(along * roof.read_gbps) - 4, "end", { class: "soft halo" })) return;
+        });
       }
     }
     for (const { zone, cx, cy, r } of circles)
       svg.append(element("circle", { cx, cy, r, fill: colour_of(zone.name, "op"), "fill-opacity": 0.85, stroke: "var(--ink)", "stroke-width": 0.7,
         ...with_tip(() => `${zone_label(zone)} ${zone.phase}\n${digits(zone.gflops)} GFLOP/s, ${digits(zone.gbps)} GB/s, ${digits(intensity(zone))} FLOP per byte\n` +
           `${percent(zone.wall_share)} % of the wall time` + (zone.roofline_share === null ? "" :
-          `\n${percent(zone.roofline_share)} % of the roof: ${zone.roofline_bound}, ${zone.roofline_threads} thread${zone.roofline_threads > 1 ? "s" : ""}`)) }));
+          `\n${percent(zone.roofline_share)} % of the roof: ${zone.roofline_bound}, ${zone.roofline_threads} thread${zone.roofline_threads > 1 ? "s" : ""}` +
+          (zone.footprint_bytes === null ? "" : `\n${bytes(zone.footprint_bytes)} touched between two executions`))) }));
     for (const { zone, cx, cy, r } of circles.slice().sort((a, b) => b.zone.wall_share - a.zone.wall_share).slice(0, 24)) {
       const text = `${zone_label(zone)}${zone.phase ? ` (${zone.phase})` : ""}`;
       for (const [dx, dy, anchor] of [[r + 4, 4, "start"], [-r - 4, 4, "end"], [2, r + 13, "start"], [2, -r - 5, "start"], [-2, r + 13, "end"], [-2, -r - 5, "end"]])
         if (label(text, cx + dx, cy + dy, anchor, {})) break;
     }
+    for (const draw of roof_labels) draw();
     plot.replaceChildren(svg);
   };
 }
