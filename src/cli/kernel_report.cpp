@@ -78,19 +78,18 @@ std::string kernel_table_row(const KernelResult& r) {
 
 std::string kernel_table_foot(const KernelBenchReport& report) {
   std::string text;
-  for (const auto& [name, verdict] : report.means)
-    text += fmt::format("geometric mean, {}: {}\n", name, verdict.text);
+  for (const auto& [name, verdict] : report.together) text += fmt::format("{}: {}\n", name, verdict.text);
   for (const auto& [name, status] : report.rivals) text += fmt::format("{}: {}\n", name, status);
   return text + fmt::format("other programs took {:.1f} % of the CPUs\n", 100 * report.foreign_share);
 }
 
 std::string kernel_report_json(const KernelBenchReport& report, int threads) {
-  ordered_json results = ordered_json::array(), means = ordered_json::array();
+  ordered_json results = ordered_json::array(), together = ordered_json::array();
   for (const KernelResult& r : report.results) results.push_back(row_json(r));
-  for (const auto& [name, verdict] : report.means)
-    means.push_back({{"of", name}, {"passed", verdict.passed}, {"text", verdict.text}});
+  for (const auto& [name, verdict] : report.together)
+    together.push_back({{"of", name}, {"passed", verdict.passed}, {"text", verdict.text}});
   return ordered_json{
-             {"results", results}, {"means", means}, {"environment", environment_json(report, threads)}}
+             {"results", results}, {"together", together}, {"environment", environment_json(report, threads)}}
              .dump(2) +
          "\n";
 }

@@ -10,11 +10,11 @@ namespace smallmind {
 // Heading, and one line per row; each ends with a newline.
 std::string kernel_table_head();
 std::string kernel_table_row(const KernelResult& result);
-// Means, rivals and what other programs took.
+// Targets of several rows, rivals and what other programs took.
 std::string kernel_table_foot(const KernelBenchReport& report);
 
 // {"results": [{kernel, form, shape, threads, value, unit, roofline_share, rivals: {name: value}, ...}],
-// "means": [...], "environment": {...}}.
+// "together": [{of, passed, text}], "environment": {...}}.
 std::string kernel_report_json(const KernelBenchReport& report, int threads);
 
 }  // namespace smallmind

@@ -17,13 +17,6 @@ namespace {
 // Nothing is faster than its limit; 2 % is what medians of alternating samples may differ by.
 constexpr double kMostShare = 1.02;
 
-std::vector<KernelSpec> all_specs() {
-  std::vector<KernelSpec> all;
-  for (const auto& specs : {product_specs, loss_specs, attention_specs, row_specs})
-    for (KernelSpec& spec : specs()) all.push_back(std::move(spec));
-  return all;
-}
-
 bool chosen(const KernelSpec& spec, const std::vector<std::string>& groups) {
   return groups.empty() || std::any_of(groups.begin(), groups.end(), [&](const std::string& group) {
            return std::find(spec.groups.begin(), spec.groups.end(), group) != spec.groups.end();
@@ -41,6 +34,13 @@ void check_groups(const std::vector<std::string>& groups) {
 
 }  // namespace
 
+std::vector<KernelSpec> all_specs() {
+  std::vector<KernelSpec> all;
+  for (const auto& specs : {product_specs, loss_specs, attention_specs, row_specs, model_specs})
+    for (KernelSpec& spec : specs()) all.push_back(std::move(spec));
+  return all;
+}
+
 const std::vector<KernelGroup>& kernel_bench_groups() {
   static const std::vector<KernelGroup> kGroups = {
       {"square", "products of 128^3 to 2048^3 in three forms, plain operands"},
@@ -51,12 +51,13 @@ const std::vector<KernelGroup>& kernel_bench_groups() {
       {"layers384", "those of width 384"},
       {"layers768", "those of width 768"},
       {"skinny", "products of 1, 8 and 64 rows, the weight packed once"},
-      {"loss", "the head fused with the cross-entropy, forward and backward"},
+      {"loss", "the head fused with the cross-entropy, forward and backward, 2048 tokens"},
       {"attention", "causal attention, forward, backward and its memory"},
       {"attention64", "the same over contexts of 64, 12 sequences of 6 heads"},
       {"rows", "row and elementwise kernels, AdamW"},
       {"simd", "the reference workload of kernels"},
-      {"training", "the reference workload of training"},
+      {"training", "the reference workload of training: AdamW, LayerNorm and whole steps"},
+      {"models", "prompt and decode of small and medium"},
   };
   return kGroups;
 }
@@ -73,7 +74,8 @@ KernelBenchReport run_kernel_bench(const KernelBenchOptions& options,
   for (const KernelSpec& spec : all_specs()) {
     if (!chosen(spec, options.groups)) continue;
     for (const auto& pool : pools) {
-      KernelResult result = spec.run({*pool, kernels(), rivals, options.seconds});
+      const BenchContext context{*pool, kernels(), rivals, options.seconds};
+      KernelResult result = spec.work ? timed(context, spec.work(context)) : spec.run(context);
       result.kernel = spec.kernel;
       result.form = spec.form;
       result.shape = spec.shape;
@@ -84,7 +86,7 @@ KernelBenchReport run_kernel_bench(const KernelBenchOptions& options,
       report.results.push_back(std::move(result));
     }
   }
-  report.means = judge_means(report.results);
+  report.together = judge_together(report.results);
   report.rivals = rivals.status();
   report.foreign_share = foreign.share();
   return report;

@@ -48,7 +48,7 @@ Verdict judge(const KernelResult& result);
 
 struct KernelBenchReport {
   std::vector<KernelResult> results;
-  std::vector<std::pair<std::string, Verdict>> means;       // geometric means that have a target
+  std::vector<std::pair<std::string, Verdict>> together;    // targets of several rows: means, bests
   std::vector<std::pair<std::string, std::string>> rivals;  // name, version or "skipped: why"
   double foreign_share = 0;  // CPU time of others over all CPUs while we measured
 };

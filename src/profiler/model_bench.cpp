@@ -103,8 +103,10 @@ struct Timing {
   }
 };
 
-void bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& options,
-                     std::vector<BenchResult>& results) {
+}  // namespace
+
+std::vector<BenchResult> bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& options) {
+  std::vector<BenchResult> results;
   const PackedWeights packed(model, pool);
   Session session(model, pool, {.batch_rows = options.prompt_tokens});
   const Timing timing{options, pool};
@@ -136,17 +138,17 @@ void bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& op
     session.reset();
     for (const std::int32_t token : text) session.decode(token);
   }));
-  if (!options.full_recompute) return;
+  if (!options.full_recompute) return results;
   add(decode, "full_recompute", timing.measure(options.decode_tokens, recompute_costs, footprint, [&] {
     for (std::size_t n = 1; n <= text.size(); ++n) {
       session.reset();
       session.prefill(std::span(text).first(n));
     }
   }));
+  return results;
 }
 
-void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options,
-                    std::vector<BenchResult>& results) {
+BenchResult bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options) {
   const std::vector<std::int32_t> tokens =
       some_tokens(options.train_batch * model.config().context, model.config().vocab);
   TrainSettings settings;
@@ -163,10 +165,8 @@ void bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& opt
   result.test = "train_step";
   result.mode = "-";
   result.threads = pool.size();
-  results.push_back(std::move(result));
+  return result;
 }
-
-}  // namespace
 
 std::vector<BenchResult> run_model_bench(Model& model, int threads, const ModelBenchOptions& options) {
   const Index context = model.config().context;
@@ -179,8 +179,8 @@ std::vector<BenchResult> run_model_bench(Model& model, int threads, const ModelB
   std::vector<BenchResult> results;
   for (const int count : counts) {
     ThreadPool pool(count);
-    bench_inference(model, pool, options, results);
-    if (options.train_batch > 0) bench_training(model, pool, options, results);
+    for (BenchResult& result : bench_inference(model, pool, options)) results.push_back(std::move(result));
+    if (options.train_batch > 0) results.push_back(bench_training(model, pool, options));
   }
   return results;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "model/model.h"
 
 namespace smallmind {
@@ -40,6 +41,11 @@ struct BenchResult {
 // gradients for the training test, which changes its weights. Throws Error{usage} on lengths that the model
 // does not have.
 std::vector<BenchResult> run_model_bench(Model& model, int threads, const ModelBenchOptions& options);
+
+// Its parts, with the threads of a pool: prompt and decode, or the training step of options.train_batch
+// windows.
+std::vector<BenchResult> bench_inference(Model& model, ThreadPool& pool, const ModelBenchOptions& options);
+BenchResult bench_training(Model& model, ThreadPool& pool, const ModelBenchOptions& options);
 
 // The tests that the reference figures use: small 64/50, medium 128/100, others 512/128 (or what the context
 // holds), and the training batches of the reference workloads.

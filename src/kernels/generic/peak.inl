@@ -26,18 +26,19 @@ namespace {
   return 2.0 * kChains * static_cast<double>(kWidth) * static_cast<double>(iterations);
 }
 
+// Eight lines a turn: from L3 the fewer instructions between loads, the more loads are in flight.
 [[gnu::flatten]] float stream_read_n(const float* x, Index n) noexcept {
-  Vec a = zero(), b = zero(), c = zero(), d = zero();
+  constexpr Index kSums = 8;
+  Vec sums[kSums];
+  for (Vec& each : sums) each = zero();
   Index i = 0;
-  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
-    a = a + load(x + i);
-    b = b + load(x + i + kWidth);
-    c = c + load(x + i + 2 * kWidth);
-    d = d + load(x + i + 3 * kWidth);
+  for (; i + kSums * kWidth <= n; i += kSums * kWidth) {
+#pragma GCC unroll 8
+    for (Index j = 0; j < kSums; ++j) sums[j] = sums[j] + load(x + i + j * kWidth);
   }
-  for (; i + kWidth <= n; i += kWidth) a = a + load(x + i);
-  if (i < n) b = b + load_n(x + i, n - i);
-  return sum((a + b) + (c + d));
+  for (; i + kWidth <= n; i += kWidth) sums[0] = sums[0] + load(x + i);
+  if (i < n) sums[1] = sums[1] + load_n(x + i, n - i);
+  return sum(((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])));
 }
 
 void stream_copy_n(const float* x, Index n, float* out) noexcept {

@@ -70,7 +70,7 @@ class Attention {
   Tensor qkv_, out_;
 };
 
-KernelResult run_attention(const BenchContext& context, Shape shape, bool backward) {
+KernelWork attention_work(const BenchContext& context, Shape shape, bool backward) {
   const auto a = std::make_shared<Attention>(context.pool, context.kernels, shape);
   KernelWork work;
   work.roofs.push_back(fma_roof(context));
@@ -82,7 +82,7 @@ KernelResult run_attention(const BenchContext& context, Shape shape, bool backwa
     work.cost = a->forward_cost();
     work.run = [a] { a->forward(); };
   }
-  return timed(context, work);
+  return work;
 }
 
 }  // namespace
@@ -102,7 +102,7 @@ std::vector<KernelSpec> attention_specs() {
                       name_of(shape),
                       targets,
                       0,
-                      [=](const BenchContext& context) { return run_attention(context, shape, backward); }};
+                      [=](const BenchContext& context) { return attention_work(context, shape, backward); }};
   };
   std::vector<KernelSpec> list;
   for (const bool backward : {false, true}) {
@@ -115,6 +115,7 @@ std::vector<KernelSpec> attention_specs() {
                   name_of(kShape),
                   {"attention memory"},
                   0,
+                  {},
                   [](const BenchContext& context) {
                     KernelResult result;
                     result.value = Attention(context.pool, context.kernels, kShape).extra_mib();

@@ -75,7 +75,7 @@ Roof read_roof(const BenchContext& context, const std::shared_ptr<Operands>& o, 
 
 enum class Limit { fma, read, lesser };
 
-KernelResult run_product(const BenchContext& context, Form form, Shape s, Limit limit) {
+KernelWork product_work(const BenchContext& context, Form form, Shape s, Limit limit) {
   const auto o = std::make_shared<Operands>(context, form, s);
   KernelWork work;
   work.cost = product_cost(s.m, s.n, s.k);
@@ -96,7 +96,7 @@ KernelResult run_product(const BenchContext& context, Form form, Shape s, Limit 
   if (form == Form::packed)
     for (RivalRun& run : context.rivals.packed(same, context.pool.size()))
       work.rivals.push_back(std::move(run));
-  return timed(context, work);
+  return work;
 }
 
 KernelSpec product_spec(std::vector<std::string> groups, Form form, Shape s, Limit limit,
@@ -107,7 +107,7 @@ KernelSpec product_spec(std::vector<std::string> groups, Form form, Shape s, Lim
           fmt::format("{}x{}x{}", s.m, s.n, s.k),
           std::move(targets),
           best_then,
-          [=](const BenchContext& context) { return run_product(context, form, s, limit); }};
+          [=](const BenchContext& context) { return product_work(context, form, s, limit); }};
 }
 
 void add_square(std::vector<KernelSpec>& list) {

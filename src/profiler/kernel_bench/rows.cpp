@@ -15,7 +15,7 @@ struct RowWork {
   RangeKernel stream;
 };
 
-KernelResult run_rows(const BenchContext& context, const RowWork& row) {
+KernelWork row_work(const BenchContext& context, const RowWork& row) {
   const auto exec = std::make_shared<Exec>(context.pool, context.kernels, false, ExecMemory{});
   RowOperator stream = row.op;
   stream.kernel = row.stream;
@@ -25,26 +25,26 @@ KernelResult run_rows(const BenchContext& context, const RowWork& row) {
   work.run = [exec, op = row.op] { op.call(*exec); };
   work.roofs.push_back(
       {row.roof, false, static_cast<double>(row.op.cost.bytes), [exec, stream] { stream.call(*exec); }});
-  return timed(context, work);
+  return work;
 }
 
 // The operator's first array read and its last one written; `width` elements per unit of a range.
 RowWork beside_copy(const RowOperator& op, Index width, std::size_t last) {
-  return {op, "copy", [a = op.arrays, width, last](const KernelTable& t, Index begin, Index end) {
+  return {op, "1r 1w", [a = op.arrays, width, last](const KernelTable& t, Index begin, Index end) {
             t.stream_copy((*a)[0] + begin * width, (end - begin) * width, (*a)[last] + begin * width);
           }};
 }
 
 RowWork add_work(Index n) {
   RowOperator op = add_operator(n);
-  return {op, "add", [a = op.arrays](const KernelTable& t, Index begin, Index end) {
+  return {op, "2r 1w", [a = op.arrays](const KernelTable& t, Index begin, Index end) {
             t.stream_add((*a)[0] + begin, (*a)[1] + begin, end - begin, (*a)[2] + begin);
           }};
 }
 
 RowWork dot_work(Index n) {
   RowOperator op = dot_operator(n);
-  return {op, "2 reads", [a = op.arrays](const KernelTable& t, Index begin, Index end) {
+  return {op, "2r", [a = op.arrays](const KernelTable& t, Index begin, Index end) {
             volatile float sink = t.stream_read2((*a)[0] + begin, (*a)[1] + begin, end - begin);
             static_cast<void>(sink);
           }};
@@ -52,7 +52,7 @@ RowWork dot_work(Index n) {
 
 RowWork adamw_work(Index n) {
   RowOperator op = adamw_operator(n);
-  return {op, "4 reads, 3 writes", [a = op.arrays](const KernelTable& t, Index begin, Index end) {
+  return {op, "4r 3w", [a = op.arrays](const KernelTable& t, Index begin, Index end) {
             t.stream_update3((*a)[0] + begin, end - begin, (*a)[1] + begin, (*a)[2] + begin, (*a)[3] + begin);
           }};
 }
@@ -67,7 +67,7 @@ void add_row(std::vector<KernelSpec>& list, const char* workload, const char* ke
   std::vector<std::string> targets;
   if (*target != '\0') targets.emplace_back(target);
   list.push_back({std::move(groups), kernel, "forward", std::move(shape), std::move(targets), best_then,
-                  [make](const BenchContext& context) { return run_rows(context, make()); }});
+                  [make](const BenchContext& context) { return row_work(context, make()); }});
 }
 
 }  // namespace

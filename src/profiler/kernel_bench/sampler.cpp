@@ -20,10 +20,12 @@ namespace smallmind {
 namespace {
 
 constexpr double kSampleSeconds = 0.5e-3;
+constexpr double kRoofPart = 0.2;  // of the work's time that each roof gets at least
 constexpr auto kPause = std::chrono::milliseconds(30);
 constexpr int kRounds = 3;
 constexpr std::size_t kLeastSamples = 5;
 constexpr int kAttempts = 4;
+constexpr double kLongerAboveRoof = 3;
 constexpr double kMostForeign = 0.03;
 constexpr double kLeastCpuShare = 0.97;
 
@@ -54,12 +56,14 @@ class Timed {
     }
   }
 
-  void sample() {
+  // Returns how long it took.
+  double sample() {
     const double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID), begin = now();
     const double seconds = time_calls();
     const double wall = now() - begin;
     const bool whole = !one_thread_ || seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu >= kLeastCpuShare * wall;
     (whole ? seconds_ : broken_).push_back(seconds / calls_);
+    return seconds;
   }
 
   std::size_t samples() const { return seconds_.size() + broken_.size(); }
@@ -81,14 +85,22 @@ class Timed {
   std::vector<double> seconds_, broken_;
 };
 
-// Roofs and work in alternation, at least `seconds` of the work's own time and `least` samples.
+// Roofs and work in alternation, now the one first, now the other: at least `seconds` and `least` samples of
+// the work. Beside long work a roof gets several samples, so that its median does not hang on a few
+// milliseconds.
 void alternate(std::vector<Timed>& roofs, Timed& own, double seconds, std::size_t least) {
-  const double begin = now();
-  const std::size_t before = own.samples();
-  const double all = seconds * static_cast<double>(1 + roofs.size());
-  while (now() - begin < all || own.samples() - before < least) {
-    for (Timed& roof : roofs) roof.sample();
-    own.sample();
+  double spent = 0, last = 0;
+  const auto sample_roofs = [&] {
+    for (Timed& roof : roofs) {
+      double roof_spent = roof.sample();
+      while (roof_spent < kRoofPart * last) roof_spent += roof.sample();
+    }
+  };
+  for (std::size_t taken = 0; spent < seconds || taken < least; ++taken) {
+    if (taken % 2 == 0) sample_roofs();
+    last = own.sample();
+    if (taken % 2 == 1) sample_roofs();
+    spent += last;
   }
 }
 
@@ -104,19 +116,19 @@ void rival_block(const RivalRun& rival, Timed& timed, double seconds, bool first
   while (now() - begin < seconds || timed.samples() - before < least) timed.sample();
 }
 
-Measurement attempt(const KernelWork& work, const SampleEffort& effort) {
+Measurement attempt(const KernelWork& work, double seconds, bool one_thread) {
   const ForeignCpu foreign;
-  Timed own(work.run, work.prepare ? &work.prepare : nullptr, effort.one_thread);
+  Timed own(work.run, work.prepare ? &work.prepare : nullptr, one_thread);
   std::vector<Timed> roofs, rivals;
-  for (const Roof& roof : work.roofs) roofs.emplace_back(roof.run, nullptr, effort.one_thread);
-  for (const RivalRun& rival : work.rivals) rivals.emplace_back(rival.run, nullptr, effort.one_thread);
+  for (const Roof& roof : work.roofs) roofs.emplace_back(roof.run, nullptr, one_thread);
+  for (const RivalRun& rival : work.rivals) rivals.emplace_back(rival.run, nullptr, one_thread);
   own.calibrate();
   for (Timed& roof : roofs) roof.calibrate();
   const std::size_t least = (kLeastSamples + kRounds - 1) / kRounds;
   for (int round = 0; round < kRounds; ++round) {
-    alternate(roofs, own, effort.seconds / kRounds, least);
+    alternate(roofs, own, seconds / kRounds, least);
     for (std::size_t i = 0; i < rivals.size(); ++i)
-      rival_block(work.rivals[i], rivals[i], effort.seconds / kRounds / 2, round == 0, least);
+      rival_block(work.rivals[i], rivals[i], seconds / kRounds / 2, round == 0, least);
     if (!rivals.empty()) std::this_thread::sleep_for(kPause);
   }
   Measurement result;
@@ -126,9 +138,9 @@ Measurement attempt(const KernelWork& work, const SampleEffort& effort) {
   for (std::size_t i = 0; i < roofs.size(); ++i) {
     const Roof& roof = work.roofs[i];
     const auto needed = static_cast<double>(roof.flops ? work.cost.flops : work.cost.bytes);
-    const double seconds = needed / roof.amount * median(roofs[i].seconds());
-    if (seconds <= least_seconds) continue;
-    least_seconds = seconds;
+    const double needs = needed / roof.amount * median(roofs[i].seconds());
+    if (needs <= least_seconds) continue;
+    least_seconds = needs;
     result.roof = roof.name;
   }
   result.share = least_seconds / result.seconds;
@@ -137,6 +149,16 @@ Measurement attempt(const KernelWork& work, const SampleEffort& effort) {
   result.foreign_share = foreign.share();
   result.disturbed = foreign.disturbed();
   return result;
+}
+
+// Repeats what was disturbed, and keeps the least disturbed.
+Measurement undisturbed(const KernelWork& work, double seconds, bool one_thread) {
+  Measurement best = attempt(work, seconds, one_thread);
+  for (int i = 1; i < kAttempts && best.disturbed; ++i) {
+    const Measurement again = attempt(work, seconds, one_thread);
+    if (again.foreign_share < best.foreign_share) best = again;
+  }
+  return best;
 }
 
 // CPU time of all CPUs that was not idle, with what the hypervisor took; 0 where the system does not say.
@@ -153,12 +175,9 @@ double busy_seconds() {
 }  // namespace
 
 Measurement measure(const KernelWork& work, const SampleEffort& effort) {
-  Measurement best = attempt(work, effort);
-  for (int i = 1; i < kAttempts && best.disturbed; ++i) {
-    const Measurement again = attempt(work, effort);
-    if (again.foreign_share < best.foreign_share) best = again;
-  }
-  return best;
+  const Measurement first = undisturbed(work, effort.seconds, effort.one_thread);
+  if (first.share <= 1) return first;
+  return undisturbed(work, kLongerAboveRoof * effort.seconds, effort.one_thread);
 }
 
 ForeignCpu::ForeignCpu() : busy_(busy_seconds()), own_(seconds_of(CLOCK_PROCESS_CPUTIME_ID)), wall_(now()) {}

@@ -23,13 +23,15 @@ struct BenchContext {
   double seconds;
 };
 
-// One row for any number of threads. run() fills value, unit, share, rivals; the rest is copied from here.
+// One row for any number of threads. work: what is timed beside its roofs. Rows that measure otherwise have
+// `run` instead, which fills value, unit and share.
 struct KernelSpec {
   std::vector<std::string> groups;
   std::string kernel, form, shape;
   std::vector<std::string> targets;
   double best_then;
-  std::function<KernelResult(const BenchContext&)> run;
+  std::function<KernelWork(const BenchContext&)> work;
+  std::function<KernelResult(const BenchContext&)> run = {};
 };
 
 // One file each: the rows of some groups.
@@ -37,6 +39,8 @@ std::vector<KernelSpec> product_specs();
 std::vector<KernelSpec> row_specs();
 std::vector<KernelSpec> attention_specs();
 std::vector<KernelSpec> loss_specs();
+std::vector<KernelSpec> model_specs();
+std::vector<KernelSpec> all_specs();
 
 // Times the work and puts the figures into a result.
 KernelResult timed(const BenchContext& context, const KernelWork& work);

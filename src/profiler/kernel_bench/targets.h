@@ -15,13 +15,16 @@ enum class Quantity {
   at_most,     // the value, as an upper bound
 };
 
+// What a bound holds for: each row, the geometric mean of all rows of its name, or the best of them.
+enum class Over { each, mean, best };
+
 struct Target {
   const char* name;  // what a row refers to; several lines may share it
   Quantity quantity;
   int threads;  // 1: one thread; 2: more than one; 0: any
   double bound;
   const char* rival = "";
-  bool mean = false;  // bounds the geometric mean of all rows of this name instead of each
+  Over over = Over::each;
 };
 
 std::span<const Target> kernel_targets();
@@ -29,7 +32,7 @@ std::span<const Target> kernel_targets();
 bool applies(const Target& target, const KernelResult& result);
 // The quantity of a row; 0 where it has none (the rival is absent).
 double quantity_of(const Target& target, const KernelResult& result);
-// The geometric means that have a target, over the rows that are there.
-std::vector<std::pair<std::string, Verdict>> judge_means(const std::vector<KernelResult>& results);
+// The targets of several rows together, by those that are there.
+std::vector<std::pair<std::string, Verdict>> judge_together(const std::vector<KernelResult>& results);
 
 }  // namespace smallmind
