@@ -20,6 +20,7 @@ namespace {
 constexpr Index kBlock = 64;
 constexpr Index kQueryTiles = 11;  // 66 rows: a context of 64 is one block
 constexpr Index kQueryBlock = kQueryTiles * kTileRows;
+constexpr Index kMostWidth = 256;
 constexpr Index kPad = 16;  // room for the widest vector behind a tile's per-row numbers
 
 constexpr Index least(Index a, Index b) {
@@ -296,17 +297,19 @@ inline float natural_log(float x) {
 }
 
 // out = o / l, log_sum_exp = m ln 2 + ln l for up to kPad rows from `row` on, all with one division and one
-// logarithm.
-void finish_rows(const AttentionArgs& x, Index row, Index rows, const float* tops, const float* totals) {
+// logarithm; o may be out.
+void finish_rows(const AttentionArgs& x, Index row, Index rows, const float* tops, const float* totals,
+                 const float* o, Index o_stride) {
   alignas(64) float inverse[kPad];
   for (Index i = 0; i < kPad; ++i) inverse[i] = 1.0f / totals[i];
   for (Index i = 0; i < rows; ++i) {
     const Vec factor = set(inverse[i]);
     float* out = x.out + (row + i) * x.out_stride;
+    const float* from = o + i * o_stride;
     Index d = 0;
-    for (; d + kWidth <= x.head_width; d += kWidth) store(out + d, load(out + d) * factor);
+    for (; d + kWidth <= x.head_width; d += kWidth) store(out + d, load(from + d) * factor);
     const Index rest = x.head_width - d;
-    if (rest > 0) store_n(out + d, load_n(out + d, rest) * factor, rest);
+    if (rest > 0) store_n(out + d, load_n(from + d, rest) * factor, rest);
   }
   if (x.log_sum_exp == nullptr) return;
   alignas(64) float logs[kPad];
@@ -347,7 +350,6 @@ bool sees_span(const AttentionArgs& x, Index position, Index span) {
 
 // Rows first .. end (at most kQueryBlock), which see several spans.
 void forward_spans(const AttentionArgs& x, Index first, Index end) {
-  constexpr Index kMostWidth = 256;
   alignas(64) SoftmaxState states[kQueryTiles];
   alignas(64) float partial[kQueryBlock * kMostWidth];
   Merged merged[kQueryBlock];
@@ -375,7 +377,7 @@ void forward_spans(const AttentionArgs& x, Index first, Index end) {
       tops[i] = merged[row - first + i].top;
       totals[i] = merged[row - first + i].total;
     }
-    finish_rows(x, row, rows, tops, totals);
+    finish_rows(x, row, rows, tops, totals, x.out + row * x.out_stride, x.out_stride);
   }
 }
 
@@ -395,6 +397,8 @@ void attention_span(const AttentionArgs& x, Index span) noexcept {
 
 void attention_forward(const AttentionArgs& x) noexcept {
   alignas(64) SoftmaxState states[kQueryTiles];
+  // Rows of out often lie a multiple of 1 KiB apart, where few sets of the L1 would hold all of them.
+  alignas(64) float o[kQueryBlock * kMostWidth];
   for (Index first = 0; first < x.rows; first += kQueryBlock) {
     const Index end = least(first + kQueryBlock, x.rows);
     const Index span = position_of(x, end - 1) / kAttentionSpan;
@@ -402,13 +406,13 @@ void attention_forward(const AttentionArgs& x) noexcept {
       forward_spans(x, first, end);
       continue;
     }
-    attend_span(x, first, end, span, states, x.out + first * x.out_stride, x.out_stride);
+    attend_span(x, first, end, span, states, o, x.head_width);
     for (Index row = first; row < end; row += kTileRows) {
       const SoftmaxState& state = states[(row - first) / kTileRows];
       alignas(64) float totals[kPad] = {};
       const Index rows = least(kTileRows, end - row);
       for (Index i = 0; i < rows; ++i) totals[i] = sum(load(state.sums[i]));
-      finish_rows(x, row, rows, state.maximum, totals);
+      finish_rows(x, row, rows, state.maximum, totals, o + (row - first) * x.head_width, x.head_width);
     }
   }
 }
