@@ -1,11 +1,13 @@
 // What recording costs: decoding and training with a recorder against the same without, in turns.
 //
-//   profile_overhead [PAIRS] [THREADS]      default 40 pairs of blocks of 100 ms, all threads
+//   profile_overhead [PAIRS] [THREADS]      default 100 pairs of blocks of 40 ms, all threads
 //
-// Blocks alternate within one process, with 30 ms between them for the recorder's thread to write what is
-// left; each pair begins with the other side than the one before. Printed are the median of the pairs'
-// ratios of time per token (per step), its 95 % interval, and the events per second.
+// Blocks alternate within one process, with 25 ms between them for the recorder's thread to write what is
+// left; each pair begins with the other side than the one before. Printed are, with 95 % intervals, the
+// medians of the pairs' ratios of the mean time per token (per step), which other programs disturb, and of
+// the median time, which sees all but the recorder's own thread.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -26,52 +28,65 @@ using namespace smallmind;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr double kBlockSeconds = 0.1;
+constexpr double kBlockSeconds = 0.04;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Seconds per call of `work`, over a block.
-double block(const std::function<void()>& work) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+// Seconds per call.
+struct Block {
+  double mean, median, total;
+};
+
+Block block(const std::function<void()>& work) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(25));
   work();
+  std::vector<double> times;
+  times.reserve(1 << 14);
   const auto begin = Clock::now();
-  int count = 0;
+  double now = 0;
   do {
     work();
-    ++count;
-  } while (seconds_since(begin) < kBlockSeconds);
-  return seconds_since(begin) / count;
+    const double last = now;
+    now = seconds_since(begin);
+    times.push_back(now - last);
+  } while (now < kBlockSeconds);
+  return {now / static_cast<double>(times.size()), median(times), now};
+}
+
+void print(const char* what, const std::vector<double>& ratios) {
+  const Interval interval = median_interval(ratios);
+  fmt::print("  {} {:.4f} [{:.4f}, {:.4f}]", what, median(ratios), interval.low, interval.high);
 }
 
 void compare(const char* name, int pairs, const std::function<void()>& work) {
   const std::filesystem::path file =
       std::filesystem::temp_directory_path() / fmt::format("overhead-{}.smprof", getpid());
-  std::vector<double> ratios, off_times;
-  RecorderSummary summary;
-  const auto begin = Clock::now();
-  {
-    Recorder recorder(file);
-    const ZoneSink* sink = set_zone_sink(nullptr);
-    for (int i = 0; i < pairs; ++i) {
-      double on = 0, off = 0;
-      for (const bool with : {i % 2 == 0, i % 2 != 0}) {
-        set_zone_sink(with ? sink : nullptr);
-        (with ? on : off) = block(work);
-        set_zone_sink(nullptr);
-      }
-      if (i == 0) continue;  // warms up
-      ratios.push_back(on / off);
-      off_times.push_back(off);
+  std::vector<double> means, medians, off_times;
+  double recorded_seconds = 0;
+  Recorder recorder(file);
+  const ZoneSink* sink = set_zone_sink(nullptr);
+  for (int i = 0; i < pairs; ++i) {
+    Block on{}, off{};
+    for (const bool with : {i % 2 == 0, i % 2 != 0}) {
+      set_zone_sink(with ? sink : nullptr);
+      (with ? on : off) = block(work);
+      set_zone_sink(nullptr);
     }
-    summary = recorder.stop();
+    recorded_seconds += on.total;
+    if (i == 0) continue;  // warms up
+    means.push_back(on.mean / off.mean);
+    medians.push_back(on.median / off.median);
+    off_times.push_back(off.median);
   }
+  const RecorderSummary summary = recorder.stop();
   std::filesystem::remove(file);
-  const Interval interval = median_interval(ratios);
-  fmt::print("{:<22} {:.4f} [{:.4f}, {:.4f}]  {:.2f} us without, {:.1f} M events/s, {} dropped\n", name,
-             median(ratios), interval.low, interval.high, 1e6 * median(off_times),
-             static_cast<double>(summary.events) / seconds_since(begin) * 2.6e-6, summary.dropped);
+  fmt::print("{:<22}", name);
+  print("mean", means);
+  print("median", medians);
+  fmt::print("  {:.2f} us without; {:.2f} M events/s, {} dropped\n", 1e6 * median(off_times),
+             1e-6 * static_cast<double>(summary.events) / recorded_seconds, summary.dropped);
 }
 
 void decode(const char* name, int pairs, ThreadPool& pool) {
@@ -107,7 +122,7 @@ void train(const char* name, int pairs, ThreadPool& pool) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int pairs = argc > 1 ? std::atoi(argv[1]) : 40;
+  const int pairs = argc > 1 ? std::atoi(argv[1]) : 100;
   ThreadPool pool(argc > 2 ? std::atoi(argv[2]) : available_threads());
   decode("small", pairs, pool);
   decode("medium", pairs, pool);

@@ -11,10 +11,8 @@ namespace smallmind {
 using record::Escape;
 
 EventRing::EventRing(std::size_t words, std::uint64_t start_ticks)
-    : memory_(words * sizeof(std::uint64_t)),
-      words_(memory_.as<std::uint64_t>()),
-      mask_(words - 1),
-      last_end_(start_ticks) {
+    : mask_(words - 1), last_end_(start_ticks), memory_(words * sizeof(std::uint64_t)) {
+  words_ = memory_.as<std::uint64_t>();
   SM_CHECK(std::has_single_bit(words) && words > kMostWords, "[event_ring] a power of two expected, {} given",
            words);
 }

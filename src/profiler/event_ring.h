@@ -21,7 +21,7 @@
 
 namespace smallmind {
 
-class EventRing {
+class alignas(64) EventRing {
  public:
   // words: a power of two.
   explicit EventRing(std::size_t words, std::uint64_t start_ticks);
@@ -40,7 +40,7 @@ class EventRing {
   std::uint64_t dropped() const noexcept { return dropped_total_.load(std::memory_order_relaxed); }
 
  private:
-  struct Site {
+  struct alignas(64) Site {  // one line: the model's weights drive all else out of the caches every token
     const char* name = nullptr;
     ZoneWork work;
     std::uint64_t arena_bytes = 0;
@@ -58,18 +58,19 @@ class EventRing {
   void define(std::uint32_t site, const ZoneRecord& record) noexcept;
   void put(std::uint64_t word) noexcept { words_[head_++ & mask_] = word; }
 
-  Buffer memory_;
-  std::uint64_t* words_;
+  // The producer's line.
+  std::uint64_t* words_ = nullptr;
   std::uint64_t mask_;
   std::uint64_t head_ = 0;       // written, by the producer's count
   std::uint64_t seen_tail_ = 0;  // the consumer's place when last looked at
   std::uint64_t last_end_;
   std::uint32_t last_site_ = 0;
   std::uint64_t dropped_ = 0;  // not reported yet
-  std::array<Site, record::kSites> sites_{};
-  std::atomic<std::uint64_t> dropped_total_{0};
-  alignas(64) std::atomic<std::uint64_t> published_{0};
+  std::atomic<std::uint64_t> published_{0};
   alignas(64) std::atomic<std::uint64_t> tail_{0};
+  std::atomic<std::uint64_t> dropped_total_{0};
+  alignas(64) std::array<Site, record::kSites> sites_{};
+  Buffer memory_;
 };
 
 }  // namespace smallmind

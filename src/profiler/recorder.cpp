@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/memory_use.h"
 #include "profiler/event_ring.h"
+#include "profiler/hardware_counters.h"
 #include "profiler/record_writer.h"
 
 namespace smallmind {
@@ -50,11 +51,13 @@ class RecorderSession {
     clockid_t cpu_clock = 0;
     std::int64_t cpu_begin = 0, cpu_last = 0;
     bool alive = true;
+    HardwareCounters counters;  // opened by the thread itself
   };
 
   void work() noexcept;
   void drain();
   std::uint64_t write_clock();
+  void write_hardware();
   void sample_memory();
 
   RecorderOptions options_;
@@ -63,6 +66,7 @@ class RecorderSession {
   bool stopping_ = false;
   RecordWriter writer_;
   std::uint64_t start_ticks_ = 0;
+  double clock_ghz_ = 0;
   std::array<std::int64_t, kMemoryCategories> memory_written_{};
   std::deque<Thread> threads_;
   std::thread thread_;
@@ -114,7 +118,7 @@ std::string name_of_this_thread() {
 }  // namespace
 
 RecorderSession::RecorderSession(const std::filesystem::path& path, const RecorderOptions& options)
-    : options_(options), writer_(path) {
+    : options_(options), writer_(path), clock_ghz_(measure_clock_ghz()) {
   start_ticks_ = write_clock();
   sample_memory();
   sigset_t all, saved;  // the program's handlers run in the program's threads
@@ -185,6 +189,28 @@ void RecorderSession::work() noexcept {
   }
 }
 
+// The section "hardware": the clock before and after, and the threads' counters or why there are none.
+void RecorderSession::write_hardware() {
+  CounterValues sum;
+  std::string missing;
+  for (const Thread& thread : threads_) {
+    const auto values = thread.counters.read();
+    if (!values) {
+      missing = thread.counters.missing();
+      continue;
+    }
+    sum.instructions += values->instructions;
+    sum.cycles += values->cycles;
+    sum.cache_misses += values->cache_misses;
+  }
+  std::string json = fmt::format(R"({{"clock_ghz_before": {:.3f}, "clock_ghz_after": {:.3f})", clock_ghz_,
+                                 measure_clock_ghz());
+  json += missing.empty() ? fmt::format(R"(, "instructions": {}, "cycles": {}, "cache_misses": {}}})",
+                                        sum.instructions, sum.cycles, sum.cache_misses)
+                          : fmt::format(R"(, "counters": "{}"}})", missing);
+  writer_.section("hardware", json);
+}
+
 RecorderSummary RecorderSession::finish() {
   {
     const std::lock_guard lock(mutex_);
@@ -195,6 +221,7 @@ RecorderSummary RecorderSession::finish() {
   const std::lock_guard lock(mutex_);
   drain();
   write_clock();
+  write_hardware();
   RecorderSummary summary;
   for (const Thread& thread : threads_) {
     summary.events += thread.stream.events;

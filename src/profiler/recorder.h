@@ -7,7 +7,9 @@
 // Each thread puts its events into a ring of its own (event_ring.h), without locks, heap or system calls; a
 // thread of the recorder empties the rings every few milliseconds. A ring that is full drops events, counted
 // and reported per thread, and never holds up the work. SIGKILL leaves a file that is readable up to the last
-// drain. What it does not see: intervals that were open when the recording began or ended.
+// drain. The file's section "hardware" says how fast the core's clock was before and after, and what the
+// hardware counters of the recorded threads counted, or why there are none. What it does not see: intervals
+// that were open when the recording began or ended.
 #pragma once
 
 #include <chrono>

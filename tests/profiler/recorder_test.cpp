@@ -5,14 +5,19 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/thread_pool.h"
 #include "cli/heap_counter.h"
 #include "profiler/event_ring.h"
@@ -355,6 +360,37 @@ TEST_F(RecorderTest, AFullDiskIsAnErrorAtTheEndOnly) {
   EXPECT_THROW(Recorder("/dev/full"), Error) << "even the first bytes find no room";
 }
 
+TEST_F(RecorderTest, AnInterruptedProgramLeavesAReadableFile) {
+  for (const int signal : {SIGINT, SIGKILL}) {
+    std::filesystem::remove(path());
+    const pid_t child = fork();
+    if (child == 0) {
+      std::signal(SIGINT, SIG_DFL);
+      Recorder recorder(path());
+      for (;;) {
+        const Zone outer("outer");
+        const Zone inner("inner");
+        spin(0.01);
+      }
+    }
+    const auto begin = Clock::now();
+    std::error_code none;
+    while (std::filesystem::file_size(path(), none) + 1 < 5000 &&
+           Clock::now() - begin < std::chrono::seconds(20))
+      sleep(5);
+    kill(child, signal);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    const Recording recording = Recording::open(path());
+    EXPECT_FALSE(recording.complete());
+    EXPECT_GT(recording.event_count(), 100u);
+    EXPECT_GT(recording.wall_seconds(), 0.001);
+    EXPECT_LT(recording.wall_seconds(), 30);
+    EXPECT_GT(row_of(make_op_table(recording), "inner").calls, 50);
+  }
+}
+
 TEST_F(RecorderTest, SectionsComeBack) {
   Recorder recorder(path());
   recorder.section("environment", "{\"cpu\": \"x\"}");
@@ -363,6 +399,9 @@ TEST_F(RecorderTest, SectionsComeBack) {
   const Recording recording = Recording::open(path());
   EXPECT_EQ(recording.sections().at("environment"), "{\"cpu\": \"x\"}");
   EXPECT_EQ(recording.sections().at("empty"), "");
+  const nlohmann::json hardware = parse_json(recording.sections().at("hardware"), "hardware");
+  EXPECT_GE(hardware.at("clock_ghz_after").get<double>(), 0);
+  EXPECT_TRUE(hardware.contains("counters") || hardware.contains("instructions"));
 }
 
 // ---- a team of threads
