@@ -106,7 +106,7 @@ ReportSection passes(const Report& report) {
   ReportSection section{.title = "Measured work",
                         .lines = {},
                         .columns = {"<work", "cold ms", "warm ms (median)", "MAD ms", "95 % interval ms",
-                                    "repeats", "tokens/s"},
+                                    "repeats", "items/s"},
                         .rows = {}};
   for (const PassGroup& group : report.passes) {
     const Interval interval = group.warm.empty() ? Interval{} : group.interval();

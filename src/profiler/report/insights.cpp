@@ -124,7 +124,7 @@ void waits(const Report& report, Insights& out) {
     const double worked = worked_in(report, phase.phase);
     if (worked < 0.5 * phase.caller_wait)
       text +=
-          fmt::format(", while the workers worked for only {:.2f} ms: they had no core, or had to be woken",
+          fmt::format(", while the workers worked for only {:.2f} ms (they had no core, or had to be woken)",
                       1e3 * worked);
     if (phase.phase == Phase::decode && report.pool_threads > 1)
       text += report.pool_threads == 2 ? ": try 1 thread"

@@ -97,8 +97,24 @@ std::vector<PassGroup> pass_groups(const Recording& recording) {
   return groups;
 }
 
-ReportTable make_table(const Recording& recording, const OpTableOptions& options, const RoofModel& roofs,
-                       const ThreadOrder& order, const Report& report) {
+// A worker's share knows its zone by name only: shares of a zone that is no op stand in a row of their own.
+void join_shares(std::vector<OpRow>& rows) {
+  for (OpRow& share : rows) {
+    if (share.calls > 0 || share.share == 0) continue;
+    for (OpRow& row : rows)
+      if (row.calls > 0 && row.name == share.name && row.phase == share.phase && row.layer == share.layer) {
+        row.share += share.share;
+        row.wait += share.wait;
+        share.share = 0;
+        break;
+      }
+  }
+  std::erase_if(rows, [](const OpRow& row) { return row.calls == 0 && row.share == 0; });
+}
+
+ReportTable make_table(const Recording& recording, const OpTableOptions& options,
+                       const std::optional<RoofModel>& roofs, const ThreadOrder& order,
+                       const Report& report) {
   OpTable table = make_op_table(recording, options);
   ReportTable result;
   result.part = options.passes == Passes::warm ? "warm" : options.passes == Passes::cold ? "cold" : "all";
@@ -107,10 +123,11 @@ ReportTable make_table(const Recording& recording, const OpTableOptions& options
   result.wall = table.wall;
   result.tokens = table.tokens;
   result.passes = table.passes;
+  join_shares(table.rows);
   for (OpRow& row : table.rows) {
     if (row.kind != ZoneKind::zone && row.kind != ZoneKind::op) continue;
     ReportRow& out = result.rows.emplace_back();
-    if (report.roofline) out.roof = roofs.use(row, options, *report.roofline, report.pool_threads);
+    if (roofs) out.roof = roofs->use(row, options, report.pool_threads);
     out.wall_share = table.wall > 0 ? row.exclusive / table.wall : 0;
     out.op = std::move(row);
   }
@@ -196,7 +213,8 @@ Report make_report(const Recording& recording, const ReportOptions& options) {
                        .passes = any_warm ? Passes::warm : Passes::all,
                        .pass_name = "",
                        .repeat = std::nullopt};
-  const RoofModel roofs(recording);
+  std::optional<RoofModel> roofs;
+  if (report.roofline) roofs.emplace(recording, *report.roofline);
   report.main = make_table(recording, table, roofs, order, report);
   add_sums(recording, table, report);
   if (any_warm && any_cold) {

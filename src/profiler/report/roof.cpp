@@ -81,6 +81,37 @@ class StackDistance {
   std::size_t now_ = 0;
 };
 
+// Several weights of a layer may have one shape (keys and values): the first, second... execution within one
+// visit of a layer are different data.
+constexpr std::size_t kTwins = 8;
+
+class LayerVisit {
+ public:
+  explicit LayerVisit(std::size_t keys) : visit_(keys, 0), seen_(keys, 0) {}
+
+  // For each interval, at its end: another layer, or a zone around all layers, ends a visit.
+  void enter(int layer) {
+    if (layer == layer_) return;
+    layer_ = layer;
+    ++now_;
+  }
+
+  std::size_t twin(std::size_t key) {
+    if (layer_ < 0) return 0;
+    if (visit_[key] != now_) {
+      visit_[key] = now_;
+      seen_[key] = 0;
+    }
+    return std::min(seen_[key]++, kTwins - 1);
+  }
+
+ private:
+  std::vector<std::uint64_t> visit_;
+  std::vector<std::size_t> seen_;
+  std::uint64_t now_ = 0;
+  int layer_ = -1;
+};
+
 bool is_work(ZoneKind kind) noexcept {
   return kind == ZoneKind::op || kind == ZoneKind::zone;
 }
@@ -153,56 +184,64 @@ Stream stream_of(std::string_view op, Phase phase) noexcept {
   return Stream::read;
 }
 
-RoofModel::RoofModel(const Recording& recording)
-    : recording_(&recording), calls_(recording.sites().size()), footprints_(recording.sites().size(), -1) {
-  std::map<ReuseKey, std::size_t> places;
-  std::vector<std::size_t> place_of_site;
+RoofModel::RoofModel(const Recording& recording, const Roofline& roofline)
+    : recording_(&recording),
+      roofline_(&roofline),
+      calls_(recording.sites().size(), Calls{}),
+      footprints_(recording.sites().size(), -1) {
+  std::map<ReuseKey, std::size_t> keys;
+  std::vector<std::size_t> key_of_site;
   for (std::size_t i = 0; i < recording.sites().size(); ++i) {
     const ZoneSite& site = recording.sites()[i];
-    place_of_site.push_back(places.emplace(reuse_key(site), places.size()).first->second);
+    key_of_site.push_back(keys.emplace(reuse_key(site), keys.size()).first->second);
     if (is_work(site.work.kind)) sites_of_[{site.name, site.work.phase}].push_back(i);
   }
+  count(recording, key_of_site, keys.size());
+}
+
+void RoofModel::count(const Recording& recording, const std::vector<std::size_t>& key_of_site,
+                      std::size_t keys) {
   const PassFinder passes(recording);
-  std::vector<DurationHistogram> distances(places.size());
+  std::vector<DurationHistogram> distances(keys);
   for (std::size_t t = 0; t < recording.threads().size(); ++t) {
-    StackDistance stack(places.size());
-    std::optional<std::uint64_t> last_begin;  // of the last interval that counted
+    StackDistance stack(keys * kTwins);
+    LayerVisit visit(keys);
+    std::optional<std::uint64_t> last_begin;  // of the last interval that touched something
     EventCursor events = recording.events(t);
     while (const ZoneEvent* event = events.next()) {
       const ZoneSite& site = recording.sites()[event->site];
       if (!is_work(site.work.kind)) continue;
-      const int repeat = passes.repeat_of(*event);
-      SiteCalls& calls = calls_[event->site];
-      ++(repeat < 0 ? calls.other : repeat == 0 ? calls.cold : calls.warm);
+      const std::size_t key = key_of_site[event->site];
+      visit.enter(site.work.layer);
+      double distance = -1;
       // A zone that declares the sum of what is inside it touches nothing more.
-      if (site.work.bytes <= 0 || (last_begin && *last_begin >= event->begin)) continue;
-      last_begin = event->begin;
-      const std::size_t place = place_of_site[event->site];
-      const double distance = stack.touch(place, site.work.bytes);
-      if (distance >= 0) distances[place].add(static_cast<std::uint64_t>(std::min(distance, 1e18)));
+      if (site.work.bytes > 0 && !(last_begin && *last_begin >= event->begin)) {
+        last_begin = event->begin;
+        distance = stack.touch(key * kTwins + visit.twin(key), site.work.bytes);
+        if (distance >= 0) distances[key].add(static_cast<std::uint64_t>(std::min(distance, 1e18)));
+      }
+      const auto bytes = static_cast<std::int64_t>(distance < 0 ? 1e18 : std::min(distance, 1e18));
+      const int repeat = passes.repeat_of(*event);
+      auto& calls = calls_[event->site][repeat < 0 ? 2 : repeat == 0 ? 0 : 1];
+      for (const bool all : {false, true})
+        ++calls[all]
+               [static_cast<std::size_t>(roofline_->bandwidth(bytes, all ? roofline_->threads : 1).level)];
     }
   }
   for (std::size_t i = 0; i < footprints_.size(); ++i) {
-    const DurationHistogram& found = distances[place_of_site[i]];
-    if (found.count() > 0) footprints_[i] = static_cast<std::int64_t>(found.quantile(0.9));
+    const DurationHistogram& found = distances[key_of_site[i]];
+    if (found.count() > 0) footprints_[i] = static_cast<std::int64_t>(found.quantile(0.5));
   }
 }
 
-std::int64_t RoofModel::calls(std::size_t site, Passes part) const noexcept {
-  const SiteCalls& calls = calls_[site];
-  switch (part) {
-    case Passes::cold:
-      return calls.cold;
-    case Passes::warm:
-      return calls.warm;
-    case Passes::all:
-      break;
-  }
-  return calls.cold + calls.warm + calls.other;
+std::int64_t RoofModel::calls(std::size_t site, Passes part, bool all_threads,
+                              std::size_t level) const noexcept {
+  const Calls& calls = calls_[site];
+  if (part != Passes::all) return calls[part == Passes::cold ? 0 : 1][all_threads][level];
+  return calls[0][all_threads][level] + calls[1][all_threads][level] + calls[2][all_threads][level];
 }
 
-RoofUse RoofModel::use(const OpRow& row, const OpTableOptions& options, const Roofline& roofline,
-                       int threads) const {
+RoofUse RoofModel::use(const OpRow& row, const OpTableOptions& options, int threads) const {
   RoofUse use;
   use.stream = stream_of(row.name, row.phase);
   // Below a few per cent the workers were called for another shape of the row, or hardly.
@@ -213,17 +252,19 @@ RoofUse RoofModel::use(const OpRow& row, const OpTableOptions& options, const Ro
   double most_bytes = 0;
   for (const std::size_t i : sites->second) {
     const ZoneWork& work = recording_->sites()[i].work;
-    const auto count = static_cast<double>(calls(i, options.passes));
-    if (work.kind != row.kind || count == 0 || (work.flops <= 0 && work.bytes <= 0)) continue;
+    if (work.kind != row.kind || (work.flops <= 0 && work.bytes <= 0)) continue;
     if ((options.by_layer && work.layer != row.layer) || (options.by_shape && work.shape != row.shape))
       continue;
-    const std::int64_t footprint = footprints_[i] >= 0 ? footprints_[i] : INT64_MAX / 4;
-    const BandwidthRoof& roof = roofline.bandwidth(footprint, use.threads);
-    const double compute = 1e-9 * work.flops / roofline.fma_gflops(use.threads);
-    const double memory = 1e-9 * work.bytes / bandwidth_of(roof, use.stream);
-    const RoofBound bound = compute >= memory ? RoofBound::compute : bound_of(roof.level);
-    least[static_cast<std::size_t>(bound)] += count * std::max(compute, memory);
-    if (count * work.bytes >= most_bytes) {
+    const double compute = 1e-9 * work.flops / roofline_->fma_gflops(use.threads);
+    for (std::size_t level = 0; level < 3; ++level) {
+      const auto count = static_cast<double>(calls(i, options.passes, use.threads > 1, level));
+      if (count == 0) continue;
+      const double memory =
+          1e-9 * work.bytes / level_bandwidth(static_cast<MemoryLevel>(level), use.stream, use.threads);
+      const RoofBound bound =
+          compute >= memory ? RoofBound::compute : bound_of(static_cast<MemoryLevel>(level));
+      least[static_cast<std::size_t>(bound)] += count * std::max(compute, memory);
+      if (count * work.bytes < most_bytes) continue;
       most_bytes = count * work.bytes;
       use.footprint = footprints_[i];
     }
@@ -234,6 +275,12 @@ RoofUse RoofModel::use(const OpRow& row, const OpTableOptions& options, const Ro
   }
   if (use.bound != RoofBound::unknown) use.share = use.least / row.inclusive;
   return use;
+}
+
+double RoofModel::level_bandwidth(MemoryLevel level, Stream stream, int threads) const {
+  for (const BandwidthRoof& roof : roofline_->bandwidths)
+    if (roof.level == level && (roof.threads > 1) == (threads > 1)) return bandwidth_of(roof, stream);
+  return bandwidth_of(roofline_->bandwidth(INT64_MAX / 4, threads), stream);
 }
 
 std::string roofline_section(const Roofline& roofline) {

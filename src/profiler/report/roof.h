@@ -2,13 +2,14 @@
 //
 //   least = sum over calls of max(FLOPs / peak, bytes / bandwidth(footprint));  share = least / measured
 //
-// The footprint decides the level: what its thread touched between two executions of the op on the same
-// layer, itself included, must fit into a cache for the op to find its operands there. It is the sum of the
-// bytes that different ops declare (a stack distance), so data that two ops share count twice; nine of ten
-// executions found no more than it. An op that ran once reads from memory. The bandwidth is that of the
-// stream with the op's mix of reads and writes, for the threads that worked on it.
+// The footprint decides the level, for each call: what its thread touched since the op's last execution on
+// the same layer, itself included, must fit into a cache for the op to find its operands there. It is the sum
+// of the bytes that different ops declare (a stack distance), so data that two ops share count twice. An op
+// that never ran before reads from memory. The bandwidth is that of the stream with the op's mix of reads and
+// writes, for the threads that worked on it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -30,7 +31,7 @@ struct RoofUse {
   RoofBound bound = RoofBound::unknown;
   Stream stream = Stream::read;
   int threads = 1;
-  std::int64_t footprint = -1;  // bytes; -1: never executed twice, or nothing declared
+  std::int64_t footprint = -1;  // bytes, median; -1: never executed twice, or nothing declared
   double least = 0;             // seconds that the calls need at the least
 };
 
@@ -39,26 +40,28 @@ const char* stream_name(Stream stream) noexcept;  // "read", "copy", "update", "
 // The mix of reads and writes of an op, by its name and direction.
 Stream stream_of(std::string_view op, Phase phase) noexcept;
 
-// Calls of each site in each part of a recording, and the sites' footprints.
+// Calls of each site in each part of a recording, by the level that its operands came from.
 class RoofModel {
  public:
-  // In one walk over the callers' intervals.
-  explicit RoofModel(const Recording& recording);
-
-  // Bytes; -1 where not known.
-  std::int64_t footprint(std::size_t site) const noexcept { return footprints_[site]; }
-  std::int64_t calls(std::size_t site, OpTableOptions::Passes part) const noexcept;
+  // In one walk over the callers' intervals; `roofline` outlives the object.
+  RoofModel(const Recording& recording, const Roofline& roofline);
 
   // For a row of make_op_table() with these options. threads: of the pool.
-  RoofUse use(const OpRow& row, const OpTableOptions& options, const Roofline& roofline, int threads) const;
+  RoofUse use(const OpRow& row, const OpTableOptions& options, int threads) const;
 
  private:
-  struct SiteCalls {
-    std::int64_t cold = 0, warm = 0, other = 0;
-  };
+  // [cold, warm, other][1 thread, all threads][level]
+  using Calls = std::array<std::array<std::array<std::int64_t, 3>, 2>, 3>;
+  void count(const Recording& recording, const std::vector<std::size_t>& key_of_site, std::size_t keys);
+  std::int64_t calls(std::size_t site, OpTableOptions::Passes part, bool all_threads,
+                     std::size_t level) const noexcept;
+
+  // GB/s of one or of all threads.
+  double level_bandwidth(MemoryLevel level, Stream stream, int threads) const;
 
   const Recording* recording_;
-  std::vector<SiteCalls> calls_;
+  const Roofline* roofline_;
+  std::vector<Calls> calls_;
   std::vector<std::int64_t> footprints_;
   std::map<std::pair<std::string_view, Phase>, std::vector<std::size_t>> sites_of_;
 };

@@ -55,7 +55,7 @@ function draw_summary() {
     environment.commit, environment.time, data.complete ? "" : "cut short"].filter(Boolean).join(" · ");
   const card = (value, what) => $("#cards").append(element("div", { class: "card" }, element("b", { text: value }), element("span", { text: what })));
   card(duration(1000 * data.wall_seconds), "wall time");
-  for (const pass of data.passes.slice(0, 4))
+  for (const pass of data.passes.filter((work) => work.phase).slice(0, 4))
     if (pass.tokens_per_second > 0) card(`${digits(pass.tokens_per_second)} tok/s`, `${pass.name}, warm median`);
   card(data.threads, data.threads === 1 ? "thread" : "threads");
   card(count(data.events), `events, ${count(data.dropped)} dropped`);
@@ -104,7 +104,7 @@ function draw_tables() {
       { title: "MAD ms", ...ms("mad_ms") },
       { title: "95 % interval ms", text: (row) => (row.warm_ms.length ? `${digits(row.interval_ms[0])} … ${digits(row.interval_ms[1])}` : "-") },
       { title: "repeats", text: (row) => row.warm_ms.length, value: (row) => row.warm_ms.length },
-      { title: "tokens/s", ...rate("tokens_per_second") },
+      { title: "items/s", ...rate("tokens_per_second") },
     ], data.passes.slice(), -2);
   else $("#work").remove();
 
@@ -124,7 +124,7 @@ function draw_tables() {
 
   const facts = Object.entries(data.environment).map(([key, value]) => ({ key, value }));
   for (const [key, value] of Object.entries(data.workload_details))
-    facts.push({ key: `workload: ${key}`, value });
+    if (typeof value !== "object") facts.push({ key: `workload: ${key}`, value });
   table($("#environment table"), [{ title: "what", left: true, text: (row) => row.key },
     { title: "value", left: true, text: (row) => (typeof row.value === "object" ? JSON.stringify(row.value) : String(row.value)) }], facts, -2);
 }
