@@ -103,11 +103,11 @@ ReportSection findings(const Report& report) {
 }
 
 ReportSection passes(const Report& report) {
-  ReportSection section{.title = "Measured work",
-                        .lines = {},
-                        .columns = {"<work", "cold ms", "warm ms (median)", "MAD ms", "95 % interval ms",
-                                    "repeats", "items/s"},
-                        .rows = {}};
+  ReportSection section{
+      .title = "Measured work",
+      .lines = {},
+      .columns = {"<work", "cold ms", "warm ms (median)", "MAD ms", "95 % interval ms", "repeats", "items/s"},
+      .rows = {}};
   for (const PassGroup& group : report.passes) {
     const Interval interval = group.warm.empty() ? Interval{} : group.interval();
     const bool warm = !group.warm.empty();
