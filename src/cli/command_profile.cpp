@@ -87,6 +87,8 @@ CommandProfile::CommandProfile() = default;
 CommandProfile::~CommandProfile() {
   if (state_ == nullptr) return;
   state_->leaving = true;
+  // The listener takes it by sigwait; nothing is terminated.
+  // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
   pthread_kill(state_->listener.native_handle(), SIGTERM);
   state_->listener.join();
   pthread_sigmask(SIG_SETMASK, &state_->former, nullptr);

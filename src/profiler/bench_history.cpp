@@ -100,7 +100,7 @@ fs::path make_run_directory(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
   for (int attempt = 1; attempt < 100; ++attempt) {
-    const fs::path run = directory / (attempt == 1 ? std::string(text) : fmt::format("{}-{}", text, attempt));
+    fs::path run = directory / (attempt == 1 ? std::string(text) : fmt::format("{}-{}", text, attempt));
     if (fs::create_directory(run, error)) return run;
     if (error) break;
   }

@@ -124,7 +124,7 @@ void flatten(const nlohmann::json& value, const std::string& path, std::map<std:
     return;
   }
   for (const auto& [name, inner] : value.items())
-    flatten(inner, path.empty() ? name : path + "." + name, out);
+    flatten(inner, path.empty() ? name : fmt::format("{}.{}", path, name), out);
 }
 
 std::vector<std::string> environment_changes(const RunSamples& before, const RunSamples& after) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -26,7 +27,7 @@ class DurationHistogram {
 
   // The duration that a share q of all does not exceed (nearest rank).
   std::uint64_t quantile(double q) const noexcept {
-    const auto rank = static_cast<std::uint64_t>(q * static_cast<double>(count_) + 0.5);
+    const auto rank = static_cast<std::uint64_t>(std::llround(q * static_cast<double>(count_)));
     if (rank >= count_) return most_;
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < counts_.size(); ++i) {

@@ -45,11 +45,10 @@ MeasuredModel measure_model(const std::string& name, Model& model, int threads,
   measured.results = run_model_bench(model, threads, bench);
   measured.weight_bytes = static_cast<double>(model.values().size_bytes());
   ThreadPool pool(threads);
-  const Index context = model.config().context;
-  const Session half(model, pool, {.context = context / 2, .batch_rows = 1}),
-      whole(model, pool, {.batch_rows = 1});
+  const Index context = model.config().context, part = context / 2;
+  const Session half(model, pool, {.context = part, .batch_rows = 1}), whole(model, pool, {.batch_rows = 1});
   measured.cache_bytes_per_token =
-      static_cast<double>(whole.bytes() - half.bytes()) / static_cast<double>(context - context / 2);
+      static_cast<double>(whole.bytes() - half.bytes()) / static_cast<double>(context - part);
   if (bench.train_batch > 0)
     measured.training_bytes = static_cast<double>(
         measure_pass(model, pool, bench.train_batch, true).memory.total() + 4 * model.values().size_bytes());

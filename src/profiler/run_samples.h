@@ -18,7 +18,7 @@ namespace smallmind {
 struct OpKey {
   std::string pass, name;
   Phase phase = Phase::none;
-  auto operator<=>(const OpKey&) const = default;
+  auto operator<=>(const OpKey&) const = default;  // NOLINT(modernize-use-nullptr): there is no pointer here
 };
 
 // Per pass. Seconds are those of all threads in the operation itself, without inner zones and waits.

@@ -17,8 +17,6 @@
 namespace smallmind {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::int64_t kSampleTokens = 100;
 
 // What the eyes see while it trains; nothing of it with --quiet.

@@ -87,6 +87,47 @@ struct Tile {
   bool from_c;
 };
 
+// The epilogue of a tile: bias and residual where there are any, and C. Inlined, so that the tile stays in
+// registers.
+template <int kRows, int kAll, bool kMasked>
+[[gnu::always_inline]] inline void finish(const Tile& t, Vec::Reg (&acc)[kRows][kAll]) noexcept {
+  const auto column = [](int v) { return v * kLanes; };
+  if (t.bias != nullptr) {
+#pragma GCC unroll 32
+    for (int v = 0; v < kAll; ++v) {
+      const bool last = kMasked && v == kAll - 1;
+      const Vec::Reg bias = last ? Vec::load(t.bias + column(v), t.mask) : Vec::load(t.bias + column(v));
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::add(acc[i][v], bias);
+    }
+  }
+  if (t.residual != nullptr) {
+    const float* residual = t.residual;
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i, residual += t.residual_stride) {
+#pragma GCC unroll 32
+      for (int v = 0; v < kAll; ++v) {
+        const float* from = residual + column(v);
+        const bool last = kMasked && v == kAll - 1;
+        acc[i][v] = Vec::add(acc[i][v], last ? Vec::load(from, t.mask) : Vec::load(from));
+      }
+    }
+  }
+  float* out = t.c;
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i, out += t.c_stride) {
+#pragma GCC unroll 32
+    for (int v = 0; v < kAll; ++v) {
+      float* c = out + column(v);
+      if (kMasked && v == kAll - 1) {
+        Vec::store(c, t.mask, acc[i][v]);
+      } else {
+        Vec::store(c, acc[i][v]);
+      }
+    }
+  }
+}
+
 // kPanels > 1 makes a row longer than one panel: at M = 1 a single panel would be 3 chains of latency 4 on
 // units that start 2 FMAs a cycle. Registers: kRows * vectors accumulators <= 24 of 32 (12 of 16 for AVX2),
 // the rest holds A and B.
@@ -169,40 +210,7 @@ void tile(const Tile& t) noexcept {
     b += t.b_k;
     ahead += t.b_k;
   }
-  if (t.bias != nullptr) {
-#pragma GCC unroll 32
-    for (int v = 0; v < kAll; ++v) {
-      const bool last = kMasked && v == kAll - 1;
-      const Vec::Reg bias = last ? Vec::load(t.bias + column(v), t.mask) : Vec::load(t.bias + column(v));
-#pragma GCC unroll 32
-      for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::add(acc[i][v], bias);
-    }
-  }
-  if (t.residual != nullptr) {
-    const float* residual = t.residual;
-#pragma GCC unroll 32
-    for (int i = 0; i < kRows; ++i, residual += t.residual_stride) {
-#pragma GCC unroll 32
-      for (int v = 0; v < kAll; ++v) {
-        const float* from = residual + column(v);
-        const bool last = kMasked && v == kAll - 1;
-        acc[i][v] = Vec::add(acc[i][v], last ? Vec::load(from, t.mask) : Vec::load(from));
-      }
-    }
-  }
-  float* out = t.c;
-#pragma GCC unroll 32
-  for (int i = 0; i < kRows; ++i, out += t.c_stride) {
-#pragma GCC unroll 32
-    for (int v = 0; v < kAll; ++v) {
-      float* c = out + column(v);
-      if (kMasked && v == kAll - 1) {
-        Vec::store(c, t.mask, acc[i][v]);
-      } else {
-        Vec::store(c, acc[i][v]);
-      }
-    }
-  }
+  finish<kRows, kAll, kMasked>(t, acc);
 }
 
 using TileFunction = void (*)(const Tile&) noexcept;

@@ -88,7 +88,7 @@ KernelWork attention_work(const BenchContext& context, Shape shape, bool backwar
 }  // namespace
 
 std::vector<KernelSpec> attention_specs() {
-  constexpr Shape kShape{1024, 8, 64}, kShort{64, 6, 64, 12};
+  static constexpr Shape kShape{1024, 8, 64}, kShort{64, 6, 64, 12};
   const auto name_of = [](const Shape& s) {
     return s.batch == 1 ? fmt::format("T{} H{} K{}", s.time, s.heads, s.head_width)
                         : fmt::format("B{} T{} H{} K{}", s.batch, s.time, s.heads, s.head_width);

@@ -175,7 +175,7 @@ double busy_seconds() {
 }  // namespace
 
 Measurement measure(const KernelWork& work, const SampleEffort& effort) {
-  const Measurement first = undisturbed(work, effort.seconds, effort.one_thread);
+  Measurement first = undisturbed(work, effort.seconds, effort.one_thread);
   if (first.share <= 1) return first;
   return undisturbed(work, kLongerAboveRoof * effort.seconds, effort.one_thread);
 }

@@ -1,6 +1,7 @@
 // Texts that a model writes, with the KV cache and without, as parts of workloads.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "base/random.h"
 #include "base/zone.h"
@@ -24,7 +25,7 @@ double milliseconds(Clock::duration duration) {
 
 double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
-  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
+  const auto at = std::lround(share * static_cast<double>(values.size() - 1));
   std::nth_element(values.begin(), values.begin() + at, values.end());
   return values[static_cast<std::size_t>(at)];
 }
