@@ -13,6 +13,7 @@
 #include <cmath>
 #include <csignal>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -391,6 +392,32 @@ TEST_F(RecorderTest, AnInterruptedProgramLeavesAReadableFile) {
   }
 }
 
+// Ops that follow one another directly inside a zone share the stamp between them; nothing else does.
+TEST_F(RecorderTest, OnlyNeighbouringOpsShareAStamp) {
+  const ZoneWork op{.kind = ZoneKind::op};
+  const Recording recording = record([&] {
+    { const Zone alone("alone", op); }
+    const Zone outer("outer");
+    { const Zone first("first", op); }
+    { const Zone second("second", op); }
+    spin(1);
+    { const Zone between("between"); }
+    spin(2);
+    { const Zone third("third", op); }
+  });
+  std::map<std::string, ZoneEvent> events;
+  EventCursor cursor = recording.events(0);
+  while (const ZoneEvent* event = cursor.next()) events[recording.sites()[event->site].name] = *event;
+  EXPECT_EQ(events["second"].begin, events["first"].end);
+  const auto gap = [&](const char* before, const char* after) {
+    return recording.seconds(events[after].begin - events[before].end);
+  };
+  EXPECT_GE(gap("second", "between"), 0.00099);
+  EXPECT_GE(gap("between", "third"), 0.00199);
+  EXPECT_GE(row_of(make_op_table(recording), "outer").exclusive, 0.00299);
+  EXPECT_GT(events["first"].begin, events["outer"].begin);
+}
+
 TEST_F(RecorderTest, SectionsComeBack) {
   Recorder recorder(path());
   recorder.section("environment", "{\"cpu\": \"x\"}");
@@ -488,7 +515,7 @@ TEST_F(RecorderTest, BusyAndSpinningTimeAgreesWithTheSystemsClockOfTheThread) {
     ThreadPool pool(2);
     const Recording recording = record([&] {
       const Zone pass("pass", {.kind = ZoneKind::pass});
-      for (int i = 0; i < 1000; ++i) {
+      for (int i = 0; i < 10000; ++i) {  // the ends, where threads sleep, must not matter
         const Zone op("op", {.kind = ZoneKind::op});
         pool.run([&](int thread) { spin(thread == 0 ? 0.05 : 0.04); });
       }
