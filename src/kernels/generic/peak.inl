@@ -26,19 +26,30 @@ namespace {
   return 2.0 * kChains * static_cast<double>(kWidth) * static_cast<double>(iterations);
 }
 
-// Eight lines a turn: from L3 the fewer instructions between loads, the more loads are in flight.
-[[gnu::flatten]] float stream_read_n(const float* x, Index n) noexcept {
-  constexpr Index kSums = 8;
+// Eight lines a turn: from L3 the fewer instructions between loads, the more loads are in flight. The
+// hardware's prefetchers stop at every 4 KiB page, so where L3 holds the array, prefetching 32 lines ahead
+// reads 4 to 12 % faster; from memory and from L2 it is 10 to 20 % slower.
+template <bool kAhead>
+[[gnu::always_inline]] inline float read_stream(const float* x, Index n) noexcept {
+  constexpr Index kSums = 8, kAheadFloats = 32 * 16;
   Vec sums[kSums];
   for (Vec& each : sums) each = zero();
   Index i = 0;
   for (; i + kSums * kWidth <= n; i += kSums * kWidth) {
 #pragma GCC unroll 8
-    for (Index j = 0; j < kSums; ++j) sums[j] = sums[j] + load(x + i + j * kWidth);
+    for (Index j = 0; j < kSums; ++j) {
+      if constexpr (kAhead) __builtin_prefetch(x + i + j * kWidth + kAheadFloats);
+      sums[j] = sums[j] + load(x + i + j * kWidth);
+    }
   }
   for (; i + kWidth <= n; i += kWidth) sums[0] = sums[0] + load(x + i);
   if (i < n) sums[1] = sums[1] + load_n(x + i, n - i);
   return sum(((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])));
+}
+
+[[gnu::flatten]] float stream_read_n(const float* x, Index n) noexcept {
+  constexpr Index kMiB = Index{1} << 18;  // in floats
+  return n >= 4 * kMiB && n <= 12 * kMiB ? read_stream<true>(x, n) : read_stream<false>(x, n);
 }
 
 void stream_copy_n(const float* x, Index n, float* out) noexcept {
