@@ -6,15 +6,6 @@
 namespace smallmind {
 namespace {
 
-constexpr AdamWArgs kAdamW{.learning_rate = 1e-4f,
-                           .beta1 = 0.9f,
-                           .beta2 = 0.99f,
-                           .epsilon = 1e-8f,
-                           .weight_decay = 0.1f,
-                           .gradient_scale = 1.0f,
-                           .bias_correction1 = 0.1f,
-                           .bias_correction2 = 0.01f};
-
 std::shared_ptr<Arrays> arrays(std::initializer_list<Index> floats) {
   return std::make_shared<Arrays>(floats);
 }
@@ -107,7 +98,8 @@ RowOperator adamw_operator(Index n) {
   const auto a = arrays({n, n, n, n});
   for (Index i = 0; i < n; ++i) (*a)[3][i] = (*a)[3][i] * (*a)[3][i];  // second moments are not negative
   return {"adamw", adamw_cost(n), a, n, kElementGrain, [a](const KernelTable& t, Index begin, Index end) {
-            t.adamw(kAdamW, (*a)[0] + begin, end - begin, (*a)[1] + begin, (*a)[2] + begin, (*a)[3] + begin);
+            t.adamw(kBenchAdamW, (*a)[0] + begin, end - begin, (*a)[1] + begin, (*a)[2] + begin,
+                    (*a)[3] + begin);
           }};
 }
 

@@ -11,6 +11,17 @@
 
 namespace smallmind {
 
+// What AdamW is benchmarked with: its time does not depend on the numbers, as long as nothing becomes
+// denormal.
+inline constexpr AdamWArgs kBenchAdamW{.learning_rate = 1e-4f,
+                                       .beta1 = 0.9f,
+                                       .beta2 = 0.99f,
+                                       .epsilon = 1e-8f,
+                                       .weight_decay = 0.1f,
+                                       .gradient_scale = 1.0f,
+                                       .bias_correction1 = 0.1f,
+                                       .bias_correction2 = 0.01f};
+
 // A kernel over the range [begin, end) of rows or elements, as Exec::parallel cuts it.
 using RangeKernel = std::function<void(const KernelTable&, Index begin, Index end)>;
 

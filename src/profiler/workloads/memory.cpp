@@ -4,20 +4,12 @@
 #include <cstring>
 #include <memory>
 
+#include "profiler/operators.h"
 #include "profiler/workloads/workloads.h"
 #include "tensor/arena.h"
 
 namespace smallmind {
 namespace {
-
-constexpr AdamWArgs kAdamW{.learning_rate = 1e-4f,
-                           .beta1 = 0.9f,
-                           .beta2 = 0.99f,
-                           .epsilon = 1e-8f,
-                           .weight_decay = 0.1f,
-                           .gradient_scale = 1.0f,
-                           .bias_correction1 = 0.1f,
-                           .bias_correction2 = 0.01f};
 
 // Sizes of a layer's activations: 256 bytes to 64 KiB.
 constexpr std::size_t kBlocks = 64;
@@ -101,7 +93,7 @@ struct Layer {
                               .bytes = static_cast<double>(adamw_cost(static_cast<Index>(size())).bytes)});
     float* moments = rest.data() + size();
     for (const Param* p : {&weight, &bias}) {
-      kernels().adamw(kAdamW, p->grad, p->size(), p->data, moments, moments + p->size());
+      kernels().adamw(kBenchAdamW, p->grad, p->size(), p->data, moments, moments + p->size());
       moments += 2 * p->size();
     }
   }
