@@ -11,8 +11,9 @@
 // computed them. So a row's bits depend only on its own position and on the keys that it sees: decoding a row
 // alone and computing it inside a prompt give the same bits. p is exactly 0 where masked, and a masked key
 // next to a visible one adds exactly nothing; blocks that no row of a tile sees are not touched, and nothing
-// beyond the panel of the last visible key is read. Queries go in blocks of kQueryBlock, so that a block of K
-// and V serves them all from L1/L2.
+// beyond the panel of the last visible key is read. The last block of a row divides by l as it leaves the
+// registers, so that rows with one block (short contexts) never read o again. Queries go in blocks of
+// kQueryBlock, so that a block of K and V serves them all from L1/L2.
 
 namespace smallmind {
 namespace {
@@ -33,91 +34,6 @@ constexpr Index whole_panels(Index keys) {
   return (keys + kKeyPanel - 1) / kKeyPanel * kKeyPanel;
 }
 
-typedef float Quad __attribute__((vector_size(16)));
-
-// Transposes keys k .. k + 3 of a panel, four components at a time: one shuffle per two elements instead of a
-// scattered store each.
-void pack_quads(const float* keys, Index stride, Index head_width, float* panel) {
-  for (Index d = 0; d + 4 <= head_width; d += 4) {
-    Quad r[4];
-    for (int i = 0; i < 4; ++i) __builtin_memcpy(&r[i], keys + i * stride + d, sizeof(Quad));
-    const Quad a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5),
-               b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-    const Quad e = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7),
-               f = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-    const Quad t[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
-                       __builtin_shufflevector(e, f, 0, 1, 4, 5), __builtin_shufflevector(e, f, 2, 3, 6, 7)};
-    for (int i = 0; i < 4; ++i) __builtin_memcpy(panel + (d + i) * kKeyPanel, &t[i], sizeof(Quad));
-  }
-  for (Index d = head_width / 4 * 4; d < head_width; ++d) {
-    for (Index i = 0; i < 4; ++i) panel[d * kKeyPanel + i] = keys[i * stride + d];
-  }
-}
-
-// Transposes a whole panel, 16 components at a time, where a vector holds 16: 64 shuffles for 256 elements,
-// half of what quads take. First pairs, then quads of rows are interleaved within the 128-bit lanes; then the
-// 4 x 4 matrix of lanes is transposed.
-template <class V>
-void pack_panel(const float* keys, Index stride, Index head_width, float* panel) {
-  for (Index d = 0; d < head_width; d += 16, panel += 16 * kKeyPanel) {
-    V r[16], t[16];
-    for (int i = 0; i < 16; ++i) __builtin_memcpy(&r[i], keys + i * stride + d, sizeof(V));
-    for (int i = 0; i < 16; i += 2) {
-      t[i] =
-          __builtin_shufflevector(r[i], r[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-      t[i + 1] =
-          __builtin_shufflevector(r[i], r[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-    }
-    for (int i = 0; i < 16; i += 4) {
-      for (int j = 0; j < 2; ++j) {
-        const V a = t[i + j], b = t[i + j + 2];
-        r[i + 2 * j] =
-            __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-        r[i + 2 * j + 1] =
-            __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-      }
-    }
-    for (int j = 0; j < 4; ++j) {
-      const V a =
-          __builtin_shufflevector(r[j], r[j + 4], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
-      const V b =
-          __builtin_shufflevector(r[j], r[j + 4], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-      const V c = __builtin_shufflevector(r[j + 8], r[j + 12], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24,
-                                          25, 26, 27);
-      const V e = __builtin_shufflevector(r[j + 8], r[j + 12], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28,
-                                          29, 30, 31);
-      t[j] = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
-      t[j + 8] = __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-      t[j + 4] = __builtin_shufflevector(b, e, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
-      t[j + 12] = __builtin_shufflevector(b, e, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-    }
-    for (int i = 0; i < 16; ++i) __builtin_memcpy(panel + i * kKeyPanel, &t[i], sizeof(V));
-  }
-}
-
-void pack_keys(const float* keys, Index stride, Index count, Index head_width, Index first,
-               float* panels) noexcept {
-  Index i = 0;
-  while (i < count) {
-    const Index position = first + i;
-    float* panel = panels + position / kKeyPanel * kKeyPanel * head_width + position % kKeyPanel;
-    if constexpr (kWidth == 16) {
-      if (position % 16 == 0 && i + 16 <= count && head_width % 16 == 0) {
-        pack_panel<Vec>(keys + i * stride, stride, head_width, panel);
-        i += 16;
-        continue;
-      }
-    }
-    if (position % 4 == 0 && i + 4 <= count) {
-      pack_quads(keys + i * stride, stride, head_width, panel);
-      i += 4;
-    } else {
-      for (Index d = 0; d < head_width; ++d) panel[d * kKeyPanel] = keys[i * stride + d];
-      i += 1;
-    }
-  }
-}
-
 // Running softmax of up to kTileRows rows, in powers of two: p = 2^(c s - m), c = scale * log2(e). A row that
 // has seen no key yet: m = kLowest, l = 0, o = 0.
 constexpr float kLowest = -__FLT_MAX__;
@@ -127,22 +43,55 @@ struct SoftmaxState {
   float sums[kTileRows][kWidth];  // l, per lane
 };
 
-// All lanes below n; none for n <= 0.
-inline Mask lanes_below(Index n) {
-  static constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return less(load(kLane), set(static_cast<float>(n)));
-}
-
-// The keys from .. to of a block that a row sees.
+// Keys from .. to of a tile that a row sees; none where from >= to.
 struct Visible {
   Index from, to;
 };
 
-// x for visible keys, `other` for the rest; lane 0 is key j.
-inline Vec keep(Visible v, Index j, Vec x, Vec other) {
-  const Vec below = v.to < j + kWidth ? select(lanes_below(v.to - j), x, other) : x;
-  return v.from > j ? select(lanes_below(v.from - j), other, below) : below;
+// How much of a tile its rows see: all of it; keys up to a bound per row; keys between two bounds.
+enum class Edge { none, last, both };
+
+// 0, 1, 2, ...: the keys of a tile, to hold against a row's bounds.
+constexpr struct Lanes {
+  float number[kBlock];
+  constexpr Lanes() : number{} {
+    for (Index i = 0; i < kBlock; ++i) number[i] = static_cast<float>(i);
+  }
+} kLanes;
+
+// A row's bounds as vectors, so that a mask is one comparison.
+template <Edge kEdge>
+struct Bounds {
+  Vec from, to;
+  explicit Bounds(const Visible& v)
+      : from(set(kEdge == Edge::both ? static_cast<float>(v.from) : 0.0f)),
+        to(set(kEdge == Edge::none ? 0.0f : static_cast<float>(v.to))) {}
+
+  // x for visible keys, `other` for the rest; lane 0 is key j.
+  [[gnu::always_inline]] Vec keep(Index j, Vec x, Vec other) const {
+    if constexpr (kEdge == Edge::none) return x;
+    const Vec lanes = load(kLanes.number + j), below = select(less(lanes, to), x, other);
+    return kEdge == Edge::both ? select(less(lanes, from), other, below) : below;
+  }
+};
+
+// f.operator()<panels, edge>() for a tile of 1 to 4 panels: with both known to the compiler, the loops over
+// short rows have no branches, whose mispredictions cost more than the work does.
+template <class Tile, class F>
+[[gnu::always_inline]] inline void with_tile(const Tile& tile, F f) {
+  const Index panels = whole_panels(tile.end - tile.begin) / kKeyPanel;
+  const Edge edge = tile.edge;
+  const auto with_edge = [&]<int kPanels>() {
+    if (edge == Edge::none) return f.template operator()<kPanels, Edge::none>();
+    if (edge == Edge::last) return f.template operator()<kPanels, Edge::last>();
+    return f.template operator()<kPanels, Edge::both>();
+  };
+  if (panels == 1) return with_edge.template operator()<1>();
+  if (panels == 2) return with_edge.template operator()<2>();
+  if (panels == 3) return with_edge.template operator()<3>();
+  return with_edge.template operator()<4>();
 }
+static_assert(kBlock == 4 * kKeyPanel);
 
 inline Index position_of(const AttentionArgs& x, Index row) {
   return x.first_position + row * x.position_step;
@@ -164,46 +113,55 @@ inline Index first_key(const AttentionForm& form, Index position) {
 struct ForwardTile {
   Index row, rows;   // of the call; none: the tile sees nothing of the block
   Index begin, end;  // keys
-  bool fresh;        // its first block of the span
+  Edge edge;
+  bool fresh;  // its first block of the span
+  bool last;   // its last block of the span
 };
 
-// Scores (rows, cols of kBlock) -> p in place. factors[i] = 2^(m - m'), by which o and l shrink; a fresh tile
-// has none. `c` turns a score into a power of two.
-void softmax_tile(const AttentionArgs& x, const ForwardTile& tile, float c, float* scores,
-                  SoftmaxState& state, float* factors) {
+// The keys of a tile that its row i sees.
+inline Visible visible_to(const AttentionArgs& x, const ForwardTile& tile, Index i) {
+  const Index position = position_of(x, tile.row + i);
+  return {first_key(x.form, position) - tile.begin, position - tile.begin + 1};
+}
+
+// Scores (rows, cols of kBlock) -> the new m, and factors[i] = 2^(m - m'), by which o and l shrink; a fresh
+// tile has none. `c` turns a score into a power of two.
+template <int kPanels, Edge kEdge>
+void raise_maximum(const AttentionArgs& x, const ForwardTile& tile, float c, const float* scores,
+                   SoftmaxState& state, float* factors) {
   const Vec lowest = set(-kInfinity);
-  const Index keys = tile.end - tile.begin;
-  Visible visible[kTileRows];
-  float tops[kPad] = {};
-  for (Index i = 0; i < tile.rows; ++i) {
-    const Index position = position_of(x, tile.row + i);
-    const Visible sees = {first_key(x.form, position) - tile.begin, least(position - tile.begin + 1, keys)};
+  alignas(64) float tops[kPad];
+  for (float& top : tops) top = -kInfinity;
+  for (Index i = 0; i < tile.rows; ++i, scores += kBlock) {
+    const Bounds<kEdge> bounds(visible_to(x, tile, i));
     Vec top = lowest;
-    for (Index j = 0; j < sees.to; j += kWidth)
-      top = max(top, keep(sees, j, load(scores + i * kBlock + j), lowest));
-    const bool any = sees.from < sees.to;
-    const float block_top = maximum(top) * c;
-    if (tile.fresh) {
-      tops[i] = any ? block_top : kLowest;
-    } else {
-      tops[i] = any && block_top > state.maximum[i] ? block_top : state.maximum[i];
-    }
-    visible[i] = sees;
+    SM_UNROLL for (int j = 0; j < kPanels * kKeyPanel; j += kWidth) top =
+        max(top, bounds.keep(j, load(scores + j), lowest));
+    tops[i] = maximum(top);
   }
-  for (Index i = 0; i < tile.rows && !tile.fresh; i += kWidth)
-    store(factors + i, exp2(load(state.maximum + i) - load(tops + i)));
-  for (Index i = 0; i < tile.rows; ++i) {
-    float* row = scores + i * kBlock;
+  for (Index i = 0; i < tile.rows; i += kWidth) {  // a row that sees no key of the tile keeps its m
+    const Vec before = tile.fresh ? set(kLowest) : load(state.maximum + i),
+              top = max(load(tops + i) * set(c), before);
+    if (!tile.fresh) store(factors + i, exp2(before - top));
+    store(state.maximum + i, top);
+  }
+}
+
+// Scores -> p in place, and the new l.
+template <int kPanels, Edge kEdge>
+void exponentiate(const AttentionArgs& x, const ForwardTile& tile, float c, float* scores,
+                  SoftmaxState& state, const float* factors) {
+  const Vec factor = set(c);
+  for (Index i = 0; i < tile.rows; ++i, scores += kBlock) {
+    const Bounds<kEdge> bounds(visible_to(x, tile, i));
+    const Vec minus_top = set(-state.maximum[i]);
     Vec total = zero();
-    Index j = 0;
-    for (; j < visible[i].to; j += kWidth) {
-      const Vec p = keep(visible[i], j, exp2(mul_add(load(row + j), set(c), set(-tops[i]))), zero());
-      store(row + j, p);
+    SM_UNROLL for (int j = 0; j < kPanels * kKeyPanel; j += kWidth) {
+      const Vec p = bounds.keep(j, exp2(mul_add(load(scores + j), factor, minus_top)), zero());
+      store(scores + j, p);
       total = total + p;
     }
-    for (; j < keys; j += kWidth) store(row + j, zero());
     store(state.sums[i], tile.fresh ? total : mul_add(load(state.sums[i]), set(factors[i]), total));
-    state.maximum[i] = tops[i];
   }
 }
 
@@ -219,65 +177,35 @@ void score_tile(const AttentionArgs& x, const ForwardTile& tile, float* scores) 
             .b_panel_stride = kKeyPanel * x.head_width,
             .b_k_stride = kKeyPanel,
             .c = scores,
-            .c_stride = kBlock,
-            .accumulate = false,
-            .factors = nullptr});
+            .c_stride = kBlock});
   if (x.form.soft_cap > 0) cap_scores(scores, tile.rows, cols, x.form);
-}
-
-void mix_tile(const AttentionArgs& x, const ForwardTile& tile, const float* p, const float* factors,
-              float* out, Index out_stride) {
-  multiply({.rows = tile.rows,
-            .cols = x.head_width,
-            .depth = tile.end - tile.begin,
-            .a = p,
-            .a_row_stride = kBlock,
-            .a_k_stride = 1,
-            .b = x.v + tile.begin * x.v_stride,
-            .b_panel_stride = kKeyPanel,
-            .b_k_stride = x.v_stride,
-            .c = out,
-            .c_stride = out_stride,
-            .accumulate = false,
-            .factors = tile.fresh ? nullptr : factors});
 }
 
 // What rows row .. row + rows see of a block of the span that begins at `span`.
 ForwardTile tile_of(const AttentionArgs& x, Index row, Index rows, Index block, Index span) {
-  const Index last = position_of(x, row + rows - 1), low = first_key(x.form, position_of(x, row));
-  const Index begin = most(block, low / kKeyPanel * kKeyPanel), end = least(block + kBlock, last + 1);
-  return {row, begin < end ? rows : 0, begin, end, block == most(span, low / kBlock * kBlock)};
+  const Index top = position_of(x, row), bottom = position_of(x, row + rows - 1);
+  const Index low = first_key(x.form, top);
+  const Index begin = most(block, low / kKeyPanel * kKeyPanel), end = least(block + kBlock, bottom + 1);
+  const bool above = first_key(x.form, bottom) > begin, below = top + 1 < begin + whole_panels(end - begin);
+  return {row,
+          begin < end ? rows : 0,
+          begin,
+          end,
+          above   ? Edge::both
+          : below ? Edge::last
+                  : Edge::none,
+          block == most(span, low / kBlock * kBlock),
+          block + kBlock > least(bottom, span + kAttentionSpan - 1)};
 }
 
-// Rows first .. end (at most kQueryBlock) against one span. o of row `first` is at `out`; of a tile that sees
-// nothing here, nothing is written. The three steps each run over all tiles: within a tile every one waits
-// for the one before it.
-void attend_span(const AttentionArgs& x, Index first, Index end, Index span, SoftmaxState* states, float* out,
-                 Index out_stride) {
-  alignas(64) float scores[kQueryBlock * kBlock];
-  alignas(64) float factors[kQueryTiles][kPad];
-  ForwardTile tiles[kQueryTiles];
-  const float c = x.form.soft_cap > 0 ? kLog2E : x.form.scale * kLog2E;
-  const Index count = (end - first + kTileRows - 1) / kTileRows, begin = span * kAttentionSpan;
-  const Index span_end = least(begin + kAttentionSpan, position_of(x, end - 1) + 1);
-  const Index low = first_key(x.form, position_of(x, first));
-  for (Index block = most(begin, low / kBlock * kBlock); block < span_end; block += kBlock) {
-    for (Index t = 0; t < count; ++t) {
-      const Index row = first + t * kTileRows;
-      tiles[t] = tile_of(x, row, least(kTileRows, end - row), block, begin);
-      if (tiles[t].rows > 0) score_tile(x, tiles[t], scores + t * kTileRows * kBlock);
-    }
-    for (Index t = 0; t < count; ++t) {
-      if (tiles[t].rows > 0)
-        softmax_tile(x, tiles[t], c, scores + t * kTileRows * kBlock, states[t], factors[t]);
-    }
-    for (Index t = 0; t < count; ++t) {
-      if (tiles[t].rows > 0)
-        mix_tile(x, tiles[t], scores + t * kTileRows * kBlock, factors[t], out + t * kTileRows * out_stride,
-                 out_stride);
-    }
-  }
-}
+// One span of up to kQueryBlock rows: where they begin, the running results of its tiles, and o.
+struct SpanWork {
+  Index first, end, span;
+  bool whole;  // the rows see nothing but this span: out and log_sum_exp are written
+  float* o;    // (rows, K); not for tiles that one block completes, where `whole`
+  Index o_stride;
+  SoftmaxState states[kQueryTiles];
+};
 
 // ln x of a positive normal number, relative error 1e-7, NaN of a NaN: x = 2^n m, ln m = 2 artanh(s), s = (m
 // - 1) / (m + 1), |s| <= 0.172. Without branches, so that a loop over it becomes vectors; a call of libm per
@@ -296,25 +224,83 @@ inline float natural_log(float x) {
   return x < kInfinity ? log : x;
 }
 
-// out = o / l, log_sum_exp = m ln 2 + ln l for up to kPad rows from `row` on, all with one division and one
-// logarithm; o may be out.
-void finish_rows(const AttentionArgs& x, Index row, Index rows, const float* tops, const float* totals,
-                 const float* o, Index o_stride) {
-  alignas(64) float inverse[kPad];
-  for (Index i = 0; i < kPad; ++i) inverse[i] = 1.0f / totals[i];
-  for (Index i = 0; i < rows; ++i) {
-    const Vec factor = set(inverse[i]);
-    float* out = x.out + (row + i) * x.out_stride;
-    const float* from = o + i * o_stride;
-    Index d = 0;
-    for (; d + kWidth <= x.head_width; d += kWidth) store(out + d, load(from + d) * factor);
-    const Index rest = x.head_width - d;
-    if (rest > 0) store_n(out + d, load_n(from + d, rest) * factor, rest);
-  }
+// log_sum_exp = m ln 2 + ln l of rows row .. end; `tops` and `totals` have room for whole kPad.
+void finish_sums(const AttentionArgs& x, Index row, Index end, const float* tops, const float* totals) {
   if (x.log_sum_exp == nullptr) return;
-  alignas(64) float logs[kPad];
-  for (Index i = 0; i < kPad; ++i) logs[i] = tops[i] * kLn2 + natural_log(totals[i]);
-  for (Index i = 0; i < rows; ++i) x.log_sum_exp[row + i] = logs[i];
+  for (; row < end; row += kPad, tops += kPad, totals += kPad) {
+    alignas(64) float logs[kPad];
+    for (Index i = 0; i < kPad; ++i) logs[i] = tops[i] * kLn2 + natural_log(totals[i]);
+    for (Index i = 0; i < least(kPad, end - row); ++i) x.log_sum_exp[row + i] = logs[i];
+  }
+}
+
+void mix_tile(const AttentionArgs& x, const SpanWork& work, const ForwardTile& tile, const float* p,
+              const float* factors, const float* scales) {
+  float* o = work.o + (tile.row - work.first) * work.o_stride;
+  multiply({.rows = tile.rows,
+            .cols = x.head_width,
+            .depth = tile.end - tile.begin,
+            .a = p,
+            .a_row_stride = kBlock,
+            .a_k_stride = 1,
+            .b = x.v + tile.begin * x.v_stride,
+            .b_panel_stride = kKeyPanel,
+            .b_k_stride = x.v_stride,
+            .c = scales == nullptr ? o : x.out + tile.row * x.out_stride,
+            .c_stride = scales == nullptr ? work.o_stride : x.out_stride,
+            .factors = tile.fresh ? nullptr : factors,
+            .earlier = o,
+            .earlier_stride = work.o_stride,
+            .scales = scales});
+}
+
+// The rows of `work` against its span. The three steps each run over all tiles: within a tile every one waits
+// for the one before it. Of a tile that sees nothing here, nothing is written. The last block of a whole row
+// divides by l on the way out, so that a short context never reads o again.
+void attend_span(const AttentionArgs& x, SpanWork& work) {
+  alignas(64) float scores[kQueryBlock * kBlock];
+  alignas(64) float factors[kQueryTiles][kPad], scales[kQueryTiles][kPad];
+  alignas(64) float tops[kQueryBlock + kPad] = {}, totals[kQueryBlock + kPad] = {};
+  ForwardTile tiles[kQueryTiles];
+  const float c = x.form.soft_cap > 0 ? kLog2E : x.form.scale * kLog2E;
+  const Index count = (work.end - work.first + kTileRows - 1) / kTileRows, begin = work.span * kAttentionSpan;
+  const Index span_end = least(begin + kAttentionSpan, position_of(x, work.end - 1) + 1);
+  const Index low = first_key(x.form, position_of(x, work.first));
+  for (Index block = most(begin, low / kBlock * kBlock); block < span_end; block += kBlock) {
+    for (Index t = 0; t < count; ++t) {
+      const Index row = work.first + t * kTileRows;
+      tiles[t] = tile_of(x, row, least(kTileRows, work.end - row), block, begin);
+      if (tiles[t].rows > 0) score_tile(x, tiles[t], scores + t * kTileRows * kBlock);
+    }
+    for (Index t = 0; t < count; ++t) {
+      if (tiles[t].rows == 0) continue;
+      with_tile(tiles[t], [&]<int kPanels, Edge kEdge>() {
+        raise_maximum<kPanels, kEdge>(x, tiles[t], c, scores + t * kTileRows * kBlock, work.states[t],
+                                      factors[t]);
+      });
+    }
+    for (Index t = 0; t < count; ++t) {
+      const ForwardTile& tile = tiles[t];
+      if (tile.rows == 0) continue;
+      SoftmaxState& state = work.states[t];
+      with_tile(tile, [&]<int kPanels, Edge kEdge>() {
+        exponentiate<kPanels, kEdge>(x, tile, c, scores + t * kTileRows * kBlock, state, factors[t]);
+      });
+      if (!work.whole || !tile.last) continue;
+      float *total = totals + t * kTileRows, *top = tops + t * kTileRows;
+      for (Index i = 0; i < kTileRows; ++i) {
+        total[i] = i < tile.rows ? sum(load(state.sums[i])) : 1.0f;
+        top[i] = state.maximum[i];
+      }
+      for (Index i = 0; i < kPad; ++i) scales[t][i] = 1.0f / total[i];
+    }
+    for (Index t = 0; t < count; ++t) {
+      if (tiles[t].rows > 0)
+        mix_tile(x, work, tiles[t], scores + t * kTileRows * kBlock, factors[t],
+                 work.whole && tiles[t].last ? scales[t] : nullptr);
+    }
+  }
+  if (work.whole) finish_sums(x, work.first, work.end, tops, totals);
 }
 
 // (m, l, o) of the spans so far and of one more; o is the row of x.out.
@@ -343,52 +329,59 @@ void merge_row(const AttentionArgs& x, Index row, const float* o, float top, flo
   merged = {both, merged.empty ? total : merged.total * old_factor + total * new_factor, false};
 }
 
+void scale_row(float* row, float by, Index n) {
+  const Vec factor = set(by);
+  Index d = 0;
+  for (; d + kWidth <= n; d += kWidth) store(row + d, load(row + d) * factor);
+  if (d < n) store_n(row + d, load_n(row + d, n - d) * factor, n - d);
+}
+
 // Whether a query at `position` sees a key of the span.
 bool sees_span(const AttentionArgs& x, Index position, Index span) {
   return position >= span * kAttentionSpan && first_key(x.form, position) < (span + 1) * kAttentionSpan;
 }
 
 // Rows first .. end (at most kQueryBlock), which see several spans.
-void forward_spans(const AttentionArgs& x, Index first, Index end) {
-  alignas(64) SoftmaxState states[kQueryTiles];
-  alignas(64) float partial[kQueryBlock * kMostWidth];
+void forward_spans(const AttentionArgs& x, SpanWork& work) {
+  const Index first = work.first, end = work.end;
   Merged merged[kQueryBlock];
   for (Merged& row : merged) row = {0, 0, true};
   const Index last = position_of(x, end - 1) / kAttentionSpan;
-  for (Index span = first_key(x.form, position_of(x, first)) / kAttentionSpan; span <= last; ++span) {
-    if (x.partials == nullptr) attend_span(x, first, end, span, states, partial, x.head_width);
+  for (work.span = first_key(x.form, position_of(x, first)) / kAttentionSpan; work.span <= last;
+       ++work.span) {
+    if (x.partials == nullptr) attend_span(x, work);
     for (Index row = first; row < end; ++row) {
-      if (!sees_span(x, position_of(x, row), span)) continue;
+      if (!sees_span(x, position_of(x, row), work.span)) continue;
       const Index i = row - first;
       if (x.partials == nullptr) {
-        const SoftmaxState& state = states[i / kTileRows];
-        merge_row(x, row, partial + i * x.head_width, state.maximum[i % kTileRows],
+        const SoftmaxState& state = work.states[i / kTileRows];
+        merge_row(x, row, work.o + i * x.head_width, state.maximum[i % kTileRows],
                   sum(load(state.sums[i % kTileRows])), merged[i]);
       } else {
-        const float* o = x.partials + (span * x.rows + row) * (x.head_width + 2);
+        const float* o = x.partials + (work.span * x.rows + row) * (x.head_width + 2);
         merge_row(x, row, o, o[x.head_width], o[x.head_width + 1], merged[i]);
       }
     }
   }
-  for (Index row = first; row < end; row += kPad) {
-    alignas(64) float tops[kPad] = {}, totals[kPad] = {};
-    const Index rows = least(kPad, end - row);
-    for (Index i = 0; i < rows; ++i) {
-      tops[i] = merged[row - first + i].top;
-      totals[i] = merged[row - first + i].total;
-    }
-    finish_rows(x, row, rows, tops, totals, x.out + row * x.out_stride, x.out_stride);
+  alignas(64) float tops[kQueryBlock + kPad] = {}, totals[kQueryBlock + kPad] = {};
+  for (Index row = first; row < end; ++row) {
+    tops[row - first] = merged[row - first].top;
+    totals[row - first] = merged[row - first].total;
+    scale_row(x.out + row * x.out_stride, 1.0f / merged[row - first].total, x.head_width);
   }
+  finish_sums(x, first, end, tops, totals);
 }
 
 void attention_span(const AttentionArgs& x, Index span) noexcept {
-  alignas(64) SoftmaxState states[kQueryTiles];
+  alignas(64) SpanWork work;
+  const Index stride = x.head_width + 2;
   for (Index first = 0; first < x.rows; first += kQueryBlock) {
-    const Index end = least(first + kQueryBlock, x.rows), stride = x.head_width + 2;
     float* partial = x.partials + (span * x.rows + first) * stride;
-    attend_span(x, first, end, span, states, partial, stride);
-    for (Index i = 0; i < end - first; ++i) {
-      const SoftmaxState& state = states[i / kTileRows];
+    work.first = first, work.end = least(first + kQueryBlock, x.rows), work.span = span, work.whole = false;
+    work.o = partial, work.o_stride = stride;
+    attend_span(x, work);
+    for (Index i = 0; i < work.end - first; ++i) {
+      const SoftmaxState& state = work.states[i / kTileRows];
       partial[i * stride + x.head_width] = state.maximum[i % kTileRows];
       partial[i * stride + x.head_width + 1] = sum(load(state.sums[i % kTileRows]));
     }
@@ -396,23 +389,19 @@ void attention_span(const AttentionArgs& x, Index span) noexcept {
 }
 
 void attention_forward(const AttentionArgs& x) noexcept {
-  alignas(64) SoftmaxState states[kQueryTiles];
+  alignas(64) SpanWork work;
   // Rows of out often lie a multiple of 1 KiB apart, where few sets of the L1 would hold all of them.
   alignas(64) float o[kQueryBlock * kMostWidth];
+  work.o = o, work.o_stride = x.head_width;
   for (Index first = 0; first < x.rows; first += kQueryBlock) {
-    const Index end = least(first + kQueryBlock, x.rows);
-    const Index span = position_of(x, end - 1) / kAttentionSpan;
-    if (x.partials != nullptr || first_key(x.form, position_of(x, first)) / kAttentionSpan != span) {
-      forward_spans(x, first, end);
-      continue;
-    }
-    attend_span(x, first, end, span, states, o, x.head_width);
-    for (Index row = first; row < end; row += kTileRows) {
-      const SoftmaxState& state = states[(row - first) / kTileRows];
-      alignas(64) float totals[kPad] = {};
-      const Index rows = least(kTileRows, end - row);
-      for (Index i = 0; i < rows; ++i) totals[i] = sum(load(state.sums[i]));
-      finish_rows(x, row, rows, state.maximum, totals, o + (row - first) * x.head_width, x.head_width);
+    work.first = first, work.end = least(first + kQueryBlock, x.rows);
+    work.span = position_of(x, work.end - 1) / kAttentionSpan;
+    work.whole =
+        x.partials == nullptr && first_key(x.form, position_of(x, first)) / kAttentionSpan == work.span;
+    if (work.whole) {
+      attend_span(x, work);
+    } else {
+      forward_spans(x, work);
     }
   }
 }

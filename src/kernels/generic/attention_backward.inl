@@ -45,36 +45,41 @@ void pack_block(const float* rows, Index stride, Index keys, Index head_width, f
 
 // What the queries query .. query + rows see of the block.
 struct BackwardTile {
-  Index query, rows, from, seen;  // keys from .. seen, `from` a panel's first
+  Index query, rows, begin, end;  // keys of the block, `begin` a panel's first
+  Edge edge;
 };
 
 BackwardTile backward_tile(const AttentionBackwardArgs& x, Index block, Index keys, Index query, Index rows) {
   const Index seen = least(keys, query + rows - block), low = most(0, first_key(x.form, query) - block);
-  return {query, rows, least(low, seen) / kKeyPanel * kKeyPanel, seen};
+  const Index from = least(low, seen) / kKeyPanel * kKeyPanel;
+  const bool above = from > 0 || first_key(x.form, query + rows - 1) > block,
+             below = query + 1 < block + from + whole_panels(seen - from);
+  return {query, rows, from, seen, above ? Edge::both : below ? Edge::last : Edge::none};
 }
 
-// Scores and dp of a tile's queries (in p and ds) -> p and ds; 0 for keys that they do not see.
-template <bool kCapped>
+// Scores and dp of a tile's queries (in p and ds) -> p and ds; 0 for keys of the tile, or before it, that
+// they do not see. Nothing reads the keys behind it: key tiles stand where query tiles do.
+template <bool kCapped, int kPanels, Edge kEdge>
 void backward_rows(const AttentionBackwardArgs& x, const BackwardScratch& s, const BackwardTile& t,
-                   Index block, Index keys, float* p, float* ds) {
+                   Index block, float* p, float* ds) {
+  constexpr int kVectors = kPanels * kPanelVectors;
   const Vec inner = set(kCapped ? x.form.scale / x.form.soft_cap : 0.0f), scale = set(x.form.scale);
   const Vec c = set((kCapped ? x.form.soft_cap : x.form.scale) * kLog2E);
   for (Index i = 0; i < t.rows; ++i, p += kBlock, ds += kBlock) {
     const Index query = t.query + i;
-    const Visible visible = {first_key(x.form, query) - block, least(keys, query - block + 1)};
+    const Bounds<kEdge> bounds({first_key(x.form, query) - block - t.begin, query - block - t.begin + 1});
     const Vec minus_l = set(-x.log_sum_exp[query] * kLog2E),
               minus_delta = set(-s.delta[query] * x.form.scale);
-    Index j = 0;
-    for (; j < t.from; j += kWidth) store(p + j, zero()), store(ds + j, zero());
-    for (; j < visible.to; j += kWidth) {
-      const Vec u = kCapped ? tanh(load(p + j) * inner) : load(p + j);
-      const Vec e = keep(visible, j, exp2(mul_add(u, c, minus_l)), zero());
-      Vec g = e * mul_add(load(ds + j), scale, minus_delta);
+    if (kEdge == Edge::both) fill_zero(p, t.begin), fill_zero(ds, t.begin);
+    float *row_p = p + t.begin, *row_ds = ds + t.begin;
+    SM_UNROLL for (int j = 0; j < kVectors * kWidth; j += kWidth) {
+      const Vec u = kCapped ? tanh(load(row_p + j) * inner) : load(row_p + j);
+      const Vec e = bounds.keep(j, exp2(mul_add(u, c, minus_l)), zero());
+      Vec g = e * mul_add(load(row_ds + j), scale, minus_delta);
       if (kCapped) g = neg_mul_add(g * u, u, g);
-      store(p + j, e);
-      store(ds + j, keep(visible, j, g, zero()));
+      store(row_p + j, e);
+      store(row_ds + j, bounds.keep(j, g, zero()));
     }
-    for (; j < kBlock; j += kWidth) store(p + j, zero()), store(ds + j, zero());
   }
 }
 
@@ -82,23 +87,21 @@ void backward_rows(const AttentionBackwardArgs& x, const BackwardScratch& s, con
 void backward_scores(const AttentionBackwardArgs& x, const BackwardScratch& s, const BackwardTile& t,
                      float* p, float* ds) {
   Product product = {.rows = t.rows,
-                     .cols = whole_panels(t.seen - t.from),
+                     .cols = whole_panels(t.end - t.begin),
                      .depth = x.head_width,
                      .a = x.q + t.query * x.q_stride,
                      .a_row_stride = x.q_stride,
                      .a_k_stride = 1,
-                     .b = s.key_panels + t.from * x.head_width,
+                     .b = s.key_panels + t.begin * x.head_width,
                      .b_panel_stride = kKeyPanel * x.head_width,
                      .b_k_stride = kKeyPanel,
-                     .c = p + t.from,
-                     .c_stride = kBlock,
-                     .accumulate = false,
-                     .factors = nullptr};
+                     .c = p + t.begin,
+                     .c_stride = kBlock};
   multiply(product);
   product.a = x.dout + t.query * x.dout_stride;
   product.a_row_stride = x.dout_stride;
-  product.b = s.value_panels + t.from * x.head_width;
-  product.c = ds + t.from;
+  product.b = s.value_panels + t.begin * x.head_width;
+  product.c = ds + t.begin;
   multiply(product);
 }
 
@@ -110,26 +113,28 @@ void backward_queries(const AttentionBackwardArgs& x, const BackwardScratch& s, 
     const BackwardTile t = backward_tile(x, block, keys, first + row, least(kTileRows, count - row));
     backward_scores(x, s, t, s.p + row * kBlock, s.ds + row * kBlock);
   }
-  const auto finish = x.form.soft_cap > 0 ? backward_rows<true> : backward_rows<false>;
   for (Index row = 0; row < count; row += kTileRows) {
     const BackwardTile t = backward_tile(x, block, keys, first + row, least(kTileRows, count - row));
-    finish(x, s, t, block, keys, s.p + row * kBlock, s.ds + row * kBlock);
+    with_tile(t, [&]<int kPanels, Edge kEdge>() {
+      const auto rows =
+          x.form.soft_cap > 0 ? backward_rows<true, kPanels, kEdge> : backward_rows<false, kPanels, kEdge>;
+      rows(x, s, t, block, s.p + row * kBlock, s.ds + row * kBlock);
+    });
   }
   for (Index row = 0; row < count; row += kTileRows) {
     const BackwardTile t = backward_tile(x, block, keys, first + row, least(kTileRows, count - row));
     multiply({.rows = t.rows,
               .cols = x.head_width,
-              .depth = t.seen - t.from,
-              .a = s.ds + row * kBlock + t.from,
+              .depth = t.end - t.begin,
+              .a = s.ds + row * kBlock + t.begin,
               .a_row_stride = kBlock,
               .a_k_stride = 1,
-              .b = x.k + (block + t.from) * x.k_stride,
+              .b = x.k + (block + t.begin) * x.k_stride,
               .b_panel_stride = kKeyPanel,
               .b_k_stride = x.k_stride,
               .c = x.dq + t.query * x.dq_stride,
               .c_stride = x.dq_stride,
-              .accumulate = block != 0 || x.form.window > 0,
-              .factors = nullptr});
+              .accumulate = block != 0 || x.form.window > 0});
   }
 }
 
@@ -152,8 +157,7 @@ void backward_keys(const AttentionBackwardArgs& x, const BackwardScratch& s, Ind
                        .b_k_stride = x.dout_stride,
                        .c = x.dv + (block + key) * x.dv_stride,
                        .c_stride = x.dv_stride,
-                       .accumulate = x.accumulate || first != block,
-                       .factors = nullptr};
+                       .accumulate = x.accumulate || first != block};
     multiply(product);
     product.a = s.ds + skip * kBlock + key;
     product.b = x.q + (first + skip) * x.q_stride;

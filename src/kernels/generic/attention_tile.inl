@@ -30,27 +30,38 @@ struct Product {
   Index b_panel_stride, b_k_stride;
   float* c;  // (rows, cols)
   Index c_stride;
-  bool accumulate;       // the chain starts from C's value rather than zero
-  const float* factors;  // (rows) or null: C = C * factor + chain; not together with accumulate
+  bool accumulate = false;  // the chain starts from C's value rather than zero; then neither of the following
+  const float* factors = nullptr;  // (rows) or null: the chain + factor * earlier
+  const float* earlier = nullptr;  // (rows, cols), read where there are factors
+  Index earlier_stride = 0;
+  const float* scales = nullptr;  // (rows) or null: the result times this
 };
 
-// One tile at row `row` and column `col`; the last vector of a kPartial tile has only `lanes` columns.
+// One tile at row `row` and column `col`; the last vector of a kPartial tile has only `lanes` columns. What
+// few products ask for stands behind one branch each: a short context has many small tiles, whose ends cost
+// as much as their middle.
 template <int kRows, int kVectors, bool kPartial>
 void product_tile(const Product& x, Index row, Index col, Index lanes) {
-  const float* a = x.a + row * x.a_row_stride;
-  const float* b = x.b + col / kKeyPanel * x.b_panel_stride + col % kKeyPanel;
-  float* c = x.c + row * x.c_stride + col;
-  const Index b_panel_stride = x.b_panel_stride, b_k_stride = x.b_k_stride;
-  const Index a_row_stride = x.a_row_stride, a_k_stride = x.a_k_stride;
-  const auto load_c = [&](int i, int j) {
-    const float* p = c + i * x.c_stride + j * kWidth;
-    return kPartial && j == kVectors - 1 ? load_n(p, lanes) : load(p);
+  const auto load_at = [&](const float* p, int j) {
+    return kPartial && j == kVectors - 1 ? load_n(p + j * kWidth, lanes) : load(p + j * kWidth);
   };
+  const Index depth = x.depth, c_stride = x.c_stride;
+  float* const c = x.c + row * c_stride + col;
   Vec sum[kRows][kVectors];
   SM_UNROLL for (int i = 0; i < kRows; ++i) {
-    SM_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = x.accumulate ? load_c(i, j) : zero();
+    SM_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = zero();
   }
-  for (Index p = 0; p < x.depth; ++p) {
+  if (x.accumulate) {
+    const float* from = c;
+    SM_UNROLL for (int i = 0; i < kRows; ++i, from += c_stride) {
+      SM_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = load_at(from, j);
+    }
+  }
+  const Index b_panel_stride = x.b_panel_stride, b_k_stride = x.b_k_stride;
+  const Index a_row_stride = x.a_row_stride, a_k_stride = x.a_k_stride;
+  const float* a = x.a + row * a_row_stride;
+  const float* b = x.b + col / kKeyPanel * b_panel_stride + col % kKeyPanel;
+  for (Index p = 0; p < depth; ++p) {
     Vec bv[kVectors];
     SM_UNROLL for (int j = 0; j < kVectors; ++j) {
       const float* from = b + j / kPanelVectors * b_panel_stride + j % kPanelVectors * kWidth;
@@ -63,15 +74,27 @@ void product_tile(const Product& x, Index row, Index col, Index lanes) {
     a += a_k_stride;
     b += b_k_stride;
   }
-  SM_UNROLL for (int i = 0; i < kRows; ++i) {
+  if (x.factors != nullptr) {
+    const float *factors = x.factors + row, *from = x.earlier + row * x.earlier_stride + col;
+    SM_UNROLL for (int i = 0; i < kRows; ++i, from += x.earlier_stride) {
+      const Vec factor = set(factors[i]);
+      SM_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = mul_add(load_at(from, j), factor, sum[i][j]);
+    }
+  }
+  if (x.scales != nullptr) {
+    const float* scales = x.scales + row;
+    SM_UNROLL for (int i = 0; i < kRows; ++i) {
+      const Vec scale = set(scales[i]);
+      SM_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = sum[i][j] * scale;
+    }
+  }
+  float* to = c;
+  SM_UNROLL for (int i = 0; i < kRows; ++i, to += c_stride) {
     SM_UNROLL for (int j = 0; j < kVectors; ++j) {
-      Vec value = sum[i][j];
-      if (x.factors != nullptr) value = mul_add(load_c(i, j), set(x.factors[row + i]), value);
-      float* to = c + i * x.c_stride + j * kWidth;
       if (kPartial && j == kVectors - 1) {
-        store_n(to, value, lanes);
+        store_n(to + j * kWidth, sum[i][j], lanes);
       } else {
-        store(to, value);
+        store(to + j * kWidth, sum[i][j]);
       }
     }
   }

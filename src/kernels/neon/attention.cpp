@@ -15,6 +15,7 @@ constexpr int kTileVectors = 4;
 // clang-format off
 #include "kernels/generic/math.inl"
 #include "kernels/generic/attention_tile.inl"
+#include "kernels/generic/attention_pack.inl"
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/attention_backward.inl"
 // clang-format on
