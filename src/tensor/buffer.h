@@ -1,7 +1,8 @@
 // Buffer: owned, 64-byte aligned, zero-filled memory from mmap, with huge pages asked for where it pays.
 //
 // Large weights and arenas are read by vector loads at strides of many pages; 2 MiB pages keep misses of the
-// second-level TLB out of the products. Thread safety: none needed, it is a value.
+// second-level TLB out of the products. From 2 MiB on a buffer begins on a multiple of that. Thread safety:
+// none needed, it is a value.
 #pragma once
 
 #include <cstddef>

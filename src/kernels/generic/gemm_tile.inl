@@ -1,0 +1,272 @@
+// One tile of C in registers over one block of k, and what it asks for meanwhile. A part of gemm.inl, which
+// defines what it uses.
+//
+// The tile does 24 FMAs and 11 loads in a step of k, and what it reads comes from L2 at 16 bytes a cycle; so
+// it runs at the peak as long as every line is there in time. The prefetchers of the core follow B, but not
+// C, whose rows lie far apart, nor the next slab of A.
+
+constexpr Index kAheadA = 48;  // rows of a transposed A asked for ahead of use: 570 cycles
+// Some 80 KiB pass through L1 in a tile. So rows of C, which this tile writes and the next reads, are asked
+// for at its end: one of each every so many steps of k, 72 cycles.
+constexpr Index kStepsPerRowOfC = 6;
+// A tile stops every so many steps, 400 cycles, to ask for lines of the next slab and of the next tile: in
+// one burst they would fill the queue of misses and hold up B.
+constexpr Index kStepsPerStop = 32;
+
+// How B is stored: its elements, and a vector of them as f32. Only f32 is ever read in place, where columns
+// may end within a vector; panels are padded.
+template <DType>
+struct Stored {
+  static constexpr bool kInPlace = true;
+  using Element = float;
+  static Vec::Reg load(const float* p) { return Vec::load(p); }
+  static Vec::Reg load(const float* p, Vec::Mask mask) { return Vec::load(p, mask); }
+};
+template <>
+struct Stored<DType::f16> {
+  static constexpr bool kInPlace = false;
+  using Element = std::uint16_t;
+  static Vec::Reg load(const std::uint16_t* p) { return Vec::load_f16(p); }
+  static Vec::Reg load(const std::uint16_t* p, Vec::Mask) { return Vec::load_f16(p); }
+};
+template <>
+struct Stored<DType::bf16> {
+  static constexpr bool kInPlace = false;
+  using Element = std::uint16_t;
+  static Vec::Reg load(const std::uint16_t* p) { return Vec::load_bf16(p); }
+  static Vec::Reg load(const std::uint16_t* p, Vec::Mask) { return Vec::load_bf16(p); }
+};
+
+// Lines of A that the next slab reads, on their way to L2.
+struct Ahead {
+  const float* at = nullptr;
+  Index stride = 0;  // from one run of lines to the next
+  Index runs = 0, lines = 0;
+  Index line = 0;  // of the current run
+
+  Index left() const noexcept { return runs * lines - line; }
+  void fetch(Index count) noexcept {
+    for (; count > 0 && runs > 0; --count) {
+      __builtin_prefetch(at + line * kLineFloats, 0, 2);
+      if (++line == lines) {
+        line = 0;
+        --runs;
+        at += stride;
+      }
+    }
+  }
+};
+
+// One tile of C: rows x (vectors of one or of several panels).
+struct Tile {
+  const float* a;
+  Index a_row, a_k;  // one of them is 1
+  const void* b;
+  Index b_panel, b_k;
+  float* c;
+  Index c_stride;
+  const float* bias;      // null unless this is the last block of k
+  const float* residual;  // likewise
+  Index residual_stride;
+  const void* next_b;  // what comes after this tile, fetched meanwhile
+  const float* next_c;
+  Index ahead;  // rows of B that are asked for ahead of use; 0: the core's prefetchers do
+  Ahead* next_slab;
+  Index lines;             // of it that this tile asks for at each stop
+  const float* next_a;     // of a transposed A that is copied
+  float *a_copy, *b_copy;  // null, or where this tile copies what it reads
+  Index k;
+  Vec::Mask mask;  // columns of the last vector
+  bool from_c;
+};
+
+// The epilogue of a tile: bias and residual where there are any, and C. Inlined, so that the tile stays in
+// registers.
+template <int kRows, int kAll, bool kMasked>
+[[gnu::always_inline]] inline void finish(const Tile& t, Vec::Reg (&acc)[kRows][kAll]) noexcept {
+  const auto column = [](int v) { return v * kLanes; };
+  if (t.bias != nullptr) {
+#pragma GCC unroll 32
+    for (int v = 0; v < kAll; ++v) {
+      const bool last = kMasked && v == kAll - 1;
+      const Vec::Reg bias = last ? Vec::load(t.bias + column(v), t.mask) : Vec::load(t.bias + column(v));
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::add(acc[i][v], bias);
+    }
+  }
+  if (t.residual != nullptr) {
+    const float* residual = t.residual;
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i, residual += t.residual_stride) {
+#pragma GCC unroll 32
+      for (int v = 0; v < kAll; ++v) {
+        const float* from = residual + column(v);
+        const bool last = kMasked && v == kAll - 1;
+        acc[i][v] = Vec::add(acc[i][v], last ? Vec::load(from, t.mask) : Vec::load(from));
+      }
+    }
+  }
+  float* out = t.c;
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i, out += t.c_stride) {
+#pragma GCC unroll 32
+    for (int v = 0; v < kAll; ++v) {
+      float* c = out + column(v);
+      if (kMasked && v == kAll - 1) {
+        Vec::store(c, t.mask, acc[i][v]);
+      } else {
+        Vec::store(c, acc[i][v]);
+      }
+    }
+  }
+}
+
+// What the chains of a tile start from.
+template <int kRows, int kAll, bool kMasked>
+[[gnu::always_inline]] inline void start(const Tile& t, Vec::Reg (&acc)[kRows][kAll]) noexcept {
+  const float* in = t.c;
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i, in += t.c_stride) {
+#pragma GCC unroll 32
+    for (int v = 0; v < kAll; ++v) {
+      const float* c = in + v * kLanes;
+      const bool last = kMasked && v == kAll - 1;
+      acc[i][v] = !t.from_c ? Vec::zero() : last ? Vec::load(c, t.mask) : Vec::load(c);
+    }
+  }
+}
+
+// A row of a tile of C, to be written, on its way to L2 (kLevel 2) or L1 (3).
+template <int kAll, int kLevel>
+[[gnu::always_inline]] inline void fetch_row(const float* c) noexcept {
+#pragma GCC unroll 32
+  for (int v = 0; v < kAll; ++v) __builtin_prefetch(c + v * kLanes, 1, kLevel);
+}
+
+// kPanels > 1 makes a row longer than one panel: at M = 1 a single panel would be 3 chains of latency 4 on
+// units that start 2 FMAs a cycle. Registers: kRows * vectors accumulators <= 24 of 32 (12 of 16 for AVX2),
+// the rest holds A and B. Asking for B (kFetch) where the core's prefetchers follow by themselves costs 1 %.
+template <class B, int kRows, int kPanels, int kVectors, bool kMasked, bool kUnitK, bool kFetch>
+void tile(const Tile& t) noexcept {
+  constexpr int kAll = kPanels * kVectors;
+  constexpr int kPerPanel = kPanels > 1 ? int{kPanelVectors} : kAll;
+  constexpr bool kCopies = kRows == kTileRows && kPanels == 1 && B::kInPlace;
+  using Element = typename B::Element;
+  Vec::Reg acc[kRows][kAll];
+  start<kRows, kAll, kMasked>(t, acc);
+  const Index k = t.k, b_k = t.b_k, b_panel = t.b_panel;
+  const Index a_row = kUnitK ? t.a_row : 1, a_k = kUnitK ? 1 : t.a_k;
+  const float* a = t.a;
+  const auto* b = static_cast<const Element*>(t.b);
+  const auto* ahead = b + t.ahead * b_k;
+  const auto at = [&](int v) { return (v / kPerPanel) * b_panel + (v % kPerPanel) * kLanes; };
+  const auto load = [&](int v) {
+    return kMasked && v == kAll - 1 ? B::load(b + at(v), t.mask) : B::load(b + at(v));
+  };
+  const auto step = [&] {
+    if constexpr (kRows <= kPerPanel && kPanels > 1) {
+      Vec::Reg x[kRows];
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows; ++i) x[i] = Vec::broadcast(a + i * a_row);
+#pragma GCC unroll 32
+      for (int v = 0; v < kAll; ++v) {
+        if constexpr (kFetch) __builtin_prefetch(ahead + at(v));
+        const Vec::Reg w = load(v);
+#pragma GCC unroll 32
+        for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::fma(x[i], w, acc[i][v]);
+      }
+    } else {
+      Vec::Reg w[kAll];
+#pragma GCC unroll 32
+      for (int v = 0; v < kAll; ++v) {
+        if constexpr (kFetch) __builtin_prefetch(ahead + at(v));
+        w[v] = load(v);
+      }
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows; ++i) {
+        const Vec::Reg x = Vec::broadcast(a + i * a_row);
+#pragma GCC unroll 32
+        for (int v = 0; v < kAll; ++v) acc[i][v] = Vec::fma(x, w[v], acc[i][v]);
+      }
+    }
+    a += a_k;
+    b += b_k;
+    ahead += b_k;
+  };
+  float* a_copy = kCopies && !kUnitK ? t.a_copy : nullptr;
+  float* b_copy = kCopies ? t.b_copy : nullptr;
+  const auto copy = [&](Index p) {
+    if (b_copy != nullptr) {
+#pragma GCC unroll 32
+      for (int v = 0; v < kAll; ++v) Vec::store(b_copy + v * kLanes, load(v));
+      b_copy += kPanel;
+    }
+    if (a_copy != nullptr) {
+      __builtin_prefetch(p + kAheadA < k ? a + kAheadA * a_k : t.next_a + (p + kAheadA - k) * a_k, 0, 2);
+      __builtin_memcpy(a_copy, a, sizeof(float) * kTileRows);
+      a_copy += kTileRows;
+    }
+  };
+  const Index rest_ahead = max(0, k - t.ahead), rest_c = max(0, k - (kRows + 1) * kStepsPerRowOfC);
+  int far = 0, near = 0;  // rows of C asked for
+  for (Index p = 0; p < k;) {
+    Index end = min(k, p + kStepsPerStop);
+    if (kFetch && p < rest_ahead) end = min(end, rest_ahead);
+    if (kFetch && p == rest_ahead) ahead = static_cast<const Element*>(t.next_b);
+    if (p < rest_c) {
+      end = min(end, rest_c);
+      if (t.lines > 0) t.next_slab->fetch(t.lines);
+      if (far < kRows) fetch_row<kAll, 2>(t.next_c + far++ * t.c_stride);
+    } else if (near < kRows) {
+      end = min(end, p + kStepsPerRowOfC);
+      fetch_row<kAll, 3>(t.c + near * t.c_stride);
+      fetch_row<kAll, 3>(t.next_c + near++ * t.c_stride);
+    }
+    if (a_copy != nullptr || b_copy != nullptr) {
+      for (; p < end; ++p) {
+        copy(p);
+        step();
+      }
+    } else {
+      for (; p < end; ++p) step();
+    }
+  }
+  finish<kRows, kAll, kMasked>(t, acc);
+}
+
+using TileFunction = void (*)(const Tile&) noexcept;
+
+template <class B, int kRows, bool kUnitK>
+TileFunction tile_for(Index panels, Index vectors, bool masked, bool fetch) noexcept {
+  if constexpr (kPanelsAtOnce[kRows] > 1) {
+    if (panels > 1) return tile<B, kRows, kPanelsAtOnce[kRows], kPanelVectors, false, kUnitK, true>;
+  }
+  if constexpr (kRows == kTileRows) {
+    if (!masked && !fetch) return tile<B, kRows, 1, kPanelVectors, false, kUnitK, false>;
+  }
+  if (!masked) return tile<B, kRows, 1, kPanelVectors, false, kUnitK, true>;
+  if constexpr (kPanelVectors >= 3) {
+    if (vectors == 3) return tile<B, kRows, 1, 3, true, kUnitK, true>;
+  }
+  return vectors == 2 ? tile<B, kRows, 1, 2, true, kUnitK, true> : tile<B, kRows, 1, 1, true, kUnitK, true>;
+}
+
+template <class B, bool kUnitK, int kRows = kTileRows>
+TileFunction tile_of_rows(Index rows, Index panels, Index vectors, bool masked, bool fetch) noexcept {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return tile_of_rows<B, kUnitK, kRows - 1>(rows, panels, vectors, masked, fetch);
+  }
+  return tile_for<B, kRows, kUnitK>(panels, vectors, masked, fetch);
+}
+
+// The tile of `rows` rows and of kPanelsAtOnce[rows] panels (panels > 1), of one panel, or of the last,
+// narrower panel.
+TileFunction choose(const GemmArgs& g, Index rows, Index panels, Index vectors, bool masked,
+                    bool fetch) noexcept {
+  if (g.b_type == DType::f16)
+    return tile_of_rows<Stored<DType::f16>, true>(rows, panels, vectors, masked, fetch);
+  if (g.b_type == DType::bf16)
+    return tile_of_rows<Stored<DType::bf16>, true>(rows, panels, vectors, masked, fetch);
+  return g.a_k_stride == 1 ? tile_of_rows<Stored<DType::f32>, true>(rows, panels, vectors, masked, fetch)
+                           : tile_of_rows<Stored<DType::f32>, false>(rows, panels, vectors, masked, fetch);
+}
