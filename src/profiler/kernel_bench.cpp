@@ -53,7 +53,7 @@ const std::vector<KernelGroup>& kernel_bench_groups() {
       {"skinny", "products of 1, 8 and 64 rows, the weight packed once"},
       {"loss", "the head fused with the cross-entropy, forward and backward, 2048 tokens"},
       {"attention", "causal attention, forward, backward and its memory"},
-      {"attention64", "the same over contexts of 64, 12 sequences of 6 heads"},
+      {"attention64", "the same over contexts of 64, 12 sequences of 6 and of 4 heads"},
       {"rows", "row and elementwise kernels, AdamW"},
       {"simd", "the reference workload of kernels"},
       {"training", "the reference workload of training: AdamW, LayerNorm and whole steps"},

@@ -22,7 +22,8 @@ constexpr Index kBlock = 64;
 constexpr Index kQueryTiles = 11;  // 66 rows: a context of 64 is one block
 constexpr Index kQueryBlock = kQueryTiles * kTileRows;
 constexpr Index kMostWidth = 256;
-constexpr Index kPad = 16;  // room for the widest vector behind a tile's per-row numbers
+constexpr Index kPad = 16;  // numbers per row are handled in whole groups of so many
+constexpr Index kRowRoom = (kQueryBlock + kPad - 1) / kPad * kPad;
 
 constexpr Index least(Index a, Index b) {
   return a < b ? a : b;
@@ -34,13 +35,19 @@ constexpr Index whole_panels(Index keys) {
   return (keys + kKeyPanel - 1) / kKeyPanel * kKeyPanel;
 }
 
-// Running softmax of up to kTileRows rows, in powers of two: p = 2^(c s - m), c = scale * log2(e). A row that
-// has seen no key yet: m = kLowest, l = 0, o = 0.
 constexpr float kLowest = -__FLT_MAX__;
 constexpr float kLn2 = 0x1.62e43p-1f;
-struct SoftmaxState {
-  float maximum[kPad];            // m
-  float sums[kTileRows][kWidth];  // l, per lane
+
+// Up to kQueryBlock rows against one span: where they begin, their running softmax in powers of two, p = 2^(c
+// s - m) with c = scale * log2(e), and o. A row that has seen no key of the span yet: m = kLowest.
+struct SpanWork {
+  Index first, end, span;
+  bool whole;  // the rows see nothing but this span: out and log_sum_exp are written
+  float* o;    // (rows, K); not of tiles that one block completes, where `whole`
+  Index o_stride;
+  Index room() const { return (end - first + kPad - 1) / kPad * kPad; }
+  alignas(64) float maximum[kRowRoom];          // m
+  alignas(64) float sums[kQueryBlock][kWidth];  // l, per lane
 };
 
 // Keys from .. to of a tile that a row sees; none where from >= to.
@@ -124,14 +131,10 @@ inline Visible visible_to(const AttentionArgs& x, const ForwardTile& tile, Index
   return {first_key(x.form, position) - tile.begin, position - tile.begin + 1};
 }
 
-// Scores (rows, cols of kBlock) -> the new m, and factors[i] = 2^(m - m'), by which o and l shrink; a fresh
-// tile has none. `c` turns a score into a power of two.
+// The greatest visible score of each row of a tile (rows, cols of kBlock); -inf where there is none.
 template <int kPanels, Edge kEdge>
-void raise_maximum(const AttentionArgs& x, const ForwardTile& tile, float c, const float* scores,
-                   SoftmaxState& state, float* factors) {
+void row_maxima(const AttentionArgs& x, const ForwardTile& tile, const float* scores, float* tops) {
   const Vec lowest = set(-kInfinity);
-  alignas(64) float tops[kPad];
-  for (float& top : tops) top = -kInfinity;
   for (Index i = 0; i < tile.rows; ++i, scores += kBlock) {
     const Bounds<kEdge> bounds(visible_to(x, tile, i));
     Vec top = lowest;
@@ -139,29 +142,23 @@ void raise_maximum(const AttentionArgs& x, const ForwardTile& tile, float c, con
         max(top, bounds.keep(j, load(scores + j), lowest));
     tops[i] = maximum(top);
   }
-  for (Index i = 0; i < tile.rows; i += kWidth) {  // a row that sees no key of the tile keeps its m
-    const Vec before = tile.fresh ? set(kLowest) : load(state.maximum + i),
-              top = max(load(tops + i) * set(c), before);
-    if (!tile.fresh) store(factors + i, exp2(before - top));
-    store(state.maximum + i, top);
-  }
 }
 
-// Scores -> p in place, and the new l.
+// Scores of a tile -> p in place, and the new l. `c` turns a score into a power of two.
 template <int kPanels, Edge kEdge>
-void exponentiate(const AttentionArgs& x, const ForwardTile& tile, float c, float* scores,
-                  SoftmaxState& state, const float* factors) {
+void exponentiate(const AttentionArgs& x, const ForwardTile& tile, float c, float* scores, const float* tops,
+                  float (*sums)[kWidth], const float* factors) {
   const Vec factor = set(c);
   for (Index i = 0; i < tile.rows; ++i, scores += kBlock) {
     const Bounds<kEdge> bounds(visible_to(x, tile, i));
-    const Vec minus_top = set(-state.maximum[i]);
+    const Vec minus_top = set(-tops[i]);
     Vec total = zero();
     SM_UNROLL for (int j = 0; j < kPanels * kKeyPanel; j += kWidth) {
       const Vec p = bounds.keep(j, exp2(mul_add(load(scores + j), factor, minus_top)), zero());
       store(scores + j, p);
       total = total + p;
     }
-    store(state.sums[i], tile.fresh ? total : mul_add(load(state.sums[i]), set(factors[i]), total));
+    store(sums[i], tile.fresh ? total : mul_add(load(sums[i]), set(factors[i]), total));
   }
 }
 
@@ -198,15 +195,6 @@ ForwardTile tile_of(const AttentionArgs& x, Index row, Index rows, Index block, 
           block + kBlock > least(bottom, span + kAttentionSpan - 1)};
 }
 
-// One span of up to kQueryBlock rows: where they begin, the running results of its tiles, and o.
-struct SpanWork {
-  Index first, end, span;
-  bool whole;  // the rows see nothing but this span: out and log_sum_exp are written
-  float* o;    // (rows, K); not for tiles that one block completes, where `whole`
-  Index o_stride;
-  SoftmaxState states[kQueryTiles];
-};
-
 // ln x of a positive normal number, relative error 1e-7, NaN of a NaN: x = 2^n m, ln m = 2 artanh(s), s = (m
 // - 1) / (m + 1), |s| <= 0.172. Without branches, so that a loop over it becomes vectors; a call of libm per
 // row would cost as much as a row of short scores.
@@ -224,14 +212,12 @@ inline float natural_log(float x) {
   return x < kInfinity ? log : x;
 }
 
-// log_sum_exp = m ln 2 + ln l of rows row .. end; `tops` and `totals` have room for whole kPad.
-void finish_sums(const AttentionArgs& x, Index row, Index end, const float* tops, const float* totals) {
+// log_sum_exp = m ln 2 + ln l.
+void finish_sums(const AttentionArgs& x, const SpanWork& work, const float* totals) {
   if (x.log_sum_exp == nullptr) return;
-  for (; row < end; row += kPad, tops += kPad, totals += kPad) {
-    alignas(64) float logs[kPad];
-    for (Index i = 0; i < kPad; ++i) logs[i] = tops[i] * kLn2 + natural_log(totals[i]);
-    for (Index i = 0; i < least(kPad, end - row); ++i) x.log_sum_exp[row + i] = logs[i];
-  }
+  alignas(64) float logs[kRowRoom];
+  for (Index i = 0; i < work.room(); ++i) logs[i] = work.maximum[i] * kLn2 + natural_log(totals[i]);
+  for (Index i = 0; i < work.end - work.first; ++i) x.log_sum_exp[work.first + i] = logs[i];
 }
 
 void mix_tile(const AttentionArgs& x, const SpanWork& work, const ForwardTile& tile, const float* p,
@@ -254,15 +240,41 @@ void mix_tile(const AttentionArgs& x, const SpanWork& work, const ForwardTile& t
             .scales = scales});
 }
 
-// The rows of `work` against its span. The three steps each run over all tiles: within a tile every one waits
-// for the one before it. Of a tile that sees nothing here, nothing is written. The last block of a whole row
+// The scores of a block -> p, l and m of the rows of all tiles; factors[row] = 2^(m - m'), by which o and l
+// shrink.
+void softmax_block(const AttentionArgs& x, const ForwardTile* tiles, Index count, float* scores,
+                   SpanWork& work, float* factors) {
+  alignas(64) float tops[kRowRoom];
+  for (Index i = 0; i < work.room(); ++i) tops[i] = -kInfinity;
+  for (Index t = 0, row = 0; t < count; ++t, row += kTileRows) {
+    if (tiles[t].rows == 0) continue;
+    with_tile(tiles[t], [&]<int kPanels, Edge kEdge>() {
+      row_maxima<kPanels, kEdge>(x, tiles[t], scores + row * kBlock, tops + row);
+    });
+  }
+  const float c = x.form.soft_cap > 0 ? kLog2E : x.form.scale * kLog2E;
+  for (Index row = 0; row < work.room(); row += kWidth) {  // a row that sees no key of the block keeps its m
+    const Vec before = load(work.maximum + row), top = max(load(tops + row) * set(c), before);
+    store(factors + row, exp2(before - top));
+    store(work.maximum + row, top);
+  }
+  for (Index t = 0, row = 0; t < count; ++t, row += kTileRows) {
+    if (tiles[t].rows == 0) continue;
+    with_tile(tiles[t], [&]<int kPanels, Edge kEdge>() {
+      exponentiate<kPanels, kEdge>(x, tiles[t], c, scores + row * kBlock, work.maximum + row, work.sums + row,
+                                   factors + row);
+    });
+  }
+}
+
+// The rows of `work` against its span. The steps each run over all tiles: within a tile every one waits for
+// the one before it. Of a tile that sees nothing here, nothing is written. The last block of a whole row
 // divides by l on the way out, so that a short context never reads o again.
 void attend_span(const AttentionArgs& x, SpanWork& work) {
   alignas(64) float scores[kQueryBlock * kBlock];
-  alignas(64) float factors[kQueryTiles][kPad], scales[kQueryTiles][kPad];
-  alignas(64) float tops[kQueryBlock + kPad] = {}, totals[kQueryBlock + kPad] = {};
+  alignas(64) float factors[kRowRoom], totals[kRowRoom], scales[kRowRoom];
   ForwardTile tiles[kQueryTiles];
-  const float c = x.form.soft_cap > 0 ? kLog2E : x.form.scale * kLog2E;
+  for (Index i = 0; i < work.room(); ++i) work.maximum[i] = kLowest, totals[i] = 1.0f;
   const Index count = (work.end - work.first + kTileRows - 1) / kTileRows, begin = work.span * kAttentionSpan;
   const Index span_end = least(begin + kAttentionSpan, position_of(x, work.end - 1) + 1);
   const Index low = first_key(x.form, position_of(x, work.first));
@@ -272,35 +284,21 @@ void attend_span(const AttentionArgs& x, SpanWork& work) {
       tiles[t] = tile_of(x, row, least(kTileRows, work.end - row), block, begin);
       if (tiles[t].rows > 0) score_tile(x, tiles[t], scores + t * kTileRows * kBlock);
     }
-    for (Index t = 0; t < count; ++t) {
-      if (tiles[t].rows == 0) continue;
-      with_tile(tiles[t], [&]<int kPanels, Edge kEdge>() {
-        raise_maximum<kPanels, kEdge>(x, tiles[t], c, scores + t * kTileRows * kBlock, work.states[t],
-                                      factors[t]);
-      });
-    }
-    for (Index t = 0; t < count; ++t) {
-      const ForwardTile& tile = tiles[t];
-      if (tile.rows == 0) continue;
-      SoftmaxState& state = work.states[t];
-      with_tile(tile, [&]<int kPanels, Edge kEdge>() {
-        exponentiate<kPanels, kEdge>(x, tile, c, scores + t * kTileRows * kBlock, state, factors[t]);
-      });
-      if (!work.whole || !tile.last) continue;
-      float *total = totals + t * kTileRows, *top = tops + t * kTileRows;
-      for (Index i = 0; i < kTileRows; ++i) {
-        total[i] = i < tile.rows ? sum(load(state.sums[i])) : 1.0f;
-        top[i] = state.maximum[i];
+    softmax_block(x, tiles, count, scores, work, factors);
+    if (work.whole) {
+      for (Index t = 0, row = 0; t < count; ++t, row += kTileRows) {
+        for (Index i = 0; i < tiles[t].rows && tiles[t].last; ++i)
+          totals[row + i] = sum(load(work.sums[row + i]));
       }
-      for (Index i = 0; i < kPad; ++i) scales[t][i] = 1.0f / total[i];
+      for (Index i = 0; i < work.room(); ++i) scales[i] = 1.0f / totals[i];
     }
-    for (Index t = 0; t < count; ++t) {
+    for (Index t = 0, row = 0; t < count; ++t, row += kTileRows) {
       if (tiles[t].rows > 0)
-        mix_tile(x, work, tiles[t], scores + t * kTileRows * kBlock, factors[t],
-                 work.whole && tiles[t].last ? scales[t] : nullptr);
+        mix_tile(x, work, tiles[t], scores + row * kBlock, factors + row,
+                 work.whole && tiles[t].last ? scales + row : nullptr);
     }
   }
-  if (work.whole) finish_sums(x, work.first, work.end, tops, totals);
+  if (work.whole) finish_sums(x, work, totals);
 }
 
 // (m, l, o) of the spans so far and of one more; o is the row of x.out.
@@ -354,22 +352,20 @@ void forward_spans(const AttentionArgs& x, SpanWork& work) {
       if (!sees_span(x, position_of(x, row), work.span)) continue;
       const Index i = row - first;
       if (x.partials == nullptr) {
-        const SoftmaxState& state = work.states[i / kTileRows];
-        merge_row(x, row, work.o + i * x.head_width, state.maximum[i % kTileRows],
-                  sum(load(state.sums[i % kTileRows])), merged[i]);
+        merge_row(x, row, work.o + i * x.head_width, work.maximum[i], sum(load(work.sums[i])), merged[i]);
       } else {
         const float* o = x.partials + (work.span * x.rows + row) * (x.head_width + 2);
         merge_row(x, row, o, o[x.head_width], o[x.head_width + 1], merged[i]);
       }
     }
   }
-  alignas(64) float tops[kQueryBlock + kPad] = {}, totals[kQueryBlock + kPad] = {};
+  alignas(64) float totals[kRowRoom] = {};
   for (Index row = first; row < end; ++row) {
-    tops[row - first] = merged[row - first].top;
+    work.maximum[row - first] = merged[row - first].top;
     totals[row - first] = merged[row - first].total;
     scale_row(x.out + row * x.out_stride, 1.0f / merged[row - first].total, x.head_width);
   }
-  finish_sums(x, first, end, tops, totals);
+  finish_sums(x, work, totals);
 }
 
 void attention_span(const AttentionArgs& x, Index span) noexcept {
@@ -381,9 +377,8 @@ void attention_span(const AttentionArgs& x, Index span) noexcept {
     work.o = partial, work.o_stride = stride;
     attend_span(x, work);
     for (Index i = 0; i < work.end - first; ++i) {
-      const SoftmaxState& state = work.states[i / kTileRows];
-      partial[i * stride + x.head_width] = state.maximum[i % kTileRows];
-      partial[i * stride + x.head_width + 1] = sum(load(state.sums[i % kTileRows]));
+      partial[i * stride + x.head_width] = work.maximum[i];
+      partial[i * stride + x.head_width + 1] = sum(load(work.sums[i]));
     }
   }
 }
