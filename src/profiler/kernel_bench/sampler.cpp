@@ -3,7 +3,7 @@
 // A sample is as many calls as take half a millisecond, so that clocks (30 ns) and the start of a parallel
 // region (0.3 us) do not count. Within a block, samples of each roof and of the work alternate; then each
 // rival gets a block, with a pause before and after in which thread pools stop spinning: OpenBLAS's workers
-// spin for 2^26 cycles, some 25 ms.
+// spin for 2^26 cycles, some 25 ms. Samples in which somebody else used the core (issue_rate.h) are left out.
 #include "profiler/kernel_bench/sampler.h"
 
 #include <time.h>
@@ -14,6 +14,7 @@
 #include <fstream>
 #include <thread>
 
+#include "machine/issue_rate.h"
 #include "profiler/statistics.h"
 
 namespace smallmind {
@@ -58,19 +59,38 @@ class Timed {
 
   // Returns how long it took.
   double sample() {
+    const double rate = measured_issue_rate();
     const double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID), begin = now();
     const double seconds = time_calls();
     const double wall = now() - begin;
     const bool whole = !one_thread_ || seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu >= kLeastCpuShare * wall;
-    (whole ? seconds_ : broken_).push_back(seconds / calls_);
+    samples_.push_back({seconds / calls_, std::min(rate, measured_issue_rate()), whole});
     return seconds;
   }
 
-  std::size_t samples() const { return seconds_.size() + broken_.size(); }
-  // Samples in which the thread had its core, if there are any.
-  const std::vector<double>& seconds() const { return seconds_.empty() ? broken_ : seconds_; }
+  std::size_t samples() const { return samples_.size(); }
+  double best_issue_rate() const {
+    double best = 0;
+    for (const Sample& s : samples_) best = std::max(best, s.issue_rate);
+    return best;
+  }
+  // Samples in which the thread had its core, and for itself, if there are any.
+  std::vector<double> seconds(double best_issue_rate) const {
+    std::vector<double> kept, all;
+    for (const Sample& s : samples_) {
+      all.push_back(s.seconds);
+      if (s.whole && s.issue_rate >= kSharedIssueRate * best_issue_rate) kept.push_back(s.seconds);
+    }
+    return kept.empty() ? all : kept;
+  }
 
  private:
+  struct Sample {
+    double seconds;  // per call
+    double issue_rate;
+    bool whole;
+  };
+
   double time_calls() {
     if (prepare_ != nullptr) (*prepare_)();  // then calls_ is 1
     const double begin = now();
@@ -82,7 +102,7 @@ class Timed {
   const std::function<void()>* prepare_;  // or null
   bool one_thread_;
   int calls_ = 1;
-  std::vector<double> seconds_, broken_;
+  std::vector<Sample> samples_;
 };
 
 // Roofs and work in alternation, now the one first, now the other: at least `seconds` and `least` samples of
@@ -131,21 +151,24 @@ Measurement attempt(const KernelWork& work, double seconds, bool one_thread) {
       rival_block(work.rivals[i], rivals[i], seconds / kRounds / 2, round == 0, least);
     if (!rivals.empty()) std::this_thread::sleep_for(kPause);
   }
+  double rate = own.best_issue_rate();
+  for (const Timed& roof : roofs) rate = std::max(rate, roof.best_issue_rate());
   Measurement result;
-  result.seconds = median(own.seconds());
-  result.spread = median_deviation(own.seconds()) / result.seconds;
+  const std::vector<double> seconds_per_run = own.seconds(rate);
+  result.seconds = median(seconds_per_run);
+  result.spread = median_deviation(seconds_per_run) / result.seconds;
   double least_seconds = 0;
   for (std::size_t i = 0; i < roofs.size(); ++i) {
     const Roof& roof = work.roofs[i];
     const auto needed = static_cast<double>(roof.flops ? work.cost.flops : work.cost.bytes);
-    const double needs = needed / roof.amount * median(roofs[i].seconds());
+    const double needs = needed / roof.amount * median(roofs[i].seconds(rate));
     if (needs <= least_seconds) continue;
     least_seconds = needs;
     result.roof = roof.name;
   }
   result.share = least_seconds / result.seconds;
   for (std::size_t i = 0; i < rivals.size(); ++i)
-    result.rival_seconds.emplace_back(work.rivals[i].name, median(rivals[i].seconds()));
+    result.rival_seconds.emplace_back(work.rivals[i].name, median(rivals[i].seconds(rate)));
   result.foreign_share = foreign.share();
   result.disturbed = foreign.disturbed();
   return result;

@@ -1,0 +1,22 @@
+// How many instructions per cycle the core that this thread runs on takes in, measured: it tells whether
+// somebody else uses the core at the same time.
+//
+// A cloud's virtual CPU is a hyperthread, and its sibling may be another guest's. While that one runs, the
+// core alternates between the two at dispatch: code that needs few instructions for its work hardly feels it
+// (a large product 12 %, a chain of dependent multiplications 2 %), code that needs many loses a third
+// (attention over 64 positions 30 %). Neither CPU time nor steal time show it; a loop of no-operations does:
+// on a Zen 5 it falls from 7 to between 4 and 5 per cycle. Phases last 10 to 300 ms and like to follow a
+// thread's start, when the host has just chosen a core for it.
+#pragma once
+
+namespace smallmind {
+
+// No-operations per cycle, a cycle being a third of a dependent multiplication (clock.h); takes some 6 us. 0
+// on other architectures than x86-64.
+double measured_issue_rate() noexcept;
+
+// Of the highest rate of the same CPU, below which the core is taken for shared: alone, rates stay within 5
+// %.
+inline constexpr double kSharedIssueRate = 0.87;
+
+}  // namespace smallmind
