@@ -33,9 +33,9 @@ class Model {
   // (n, D) -> (n, V). An op of its own, so that nobody computes logits that nobody reads.
   Tensor logits(Exec& ex, const Tensor& hidden) const { return linear(ex, hidden, head()); }
 
-  // Mean cross-entropy of the rows' next tokens; negative targets do not count. (1, 1). The logits are never
-  // held at once; while recording, the value is there after backward.
-  Tensor loss(Exec& ex, const Tensor& hidden, std::span<const std::int32_t> targets) const {
+  // Mean cross-entropy of the rows' next tokens; negative targets do not count. The logits are never held at
+  // once; while recording, the value is there after Exec::backward().
+  Loss loss(Exec& ex, const Tensor& hidden, std::span<const std::int32_t> targets) const {
     return linear_cross_entropy(ex, hidden, head(), targets);
   }
 

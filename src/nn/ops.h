@@ -83,10 +83,24 @@ Tensor dropout(Exec& ex, const Tensor& x, float p);
 // targets (N). No target at all gives 0.
 Tensor cross_entropy(Exec& ex, const Tensor& logits, std::span<const std::int32_t> targets);
 
+// A loss whose value may not be there yet.
+class Loss {
+ public:
+  explicit Loss(const Tensor& output) noexcept : output_(output) {}
+  // (1, 1): what Exec::backward() begins with.
+  const Tensor& output() const noexcept { return output_; }
+  // Throws Error{internal} where nothing has computed it: in a dry run, and while recording until
+  // Exec::backward() has run.
+  float value() const;
+
+ private:
+  Tensor output_;
+};
+
 // cross_entropy(linear(h, weight), targets) whose logits (N, V) never exist: h (N, D), weight (V, D). Memory
 // of a few hundred rows of logits. While recording, one pass over the vocabulary makes the loss and both
-// gradients, and that pass is the backward one: until then the loss is NaN.
-Tensor linear_cross_entropy(Exec& ex, const Tensor& h, const Param& weight,
-                            std::span<const std::int32_t> targets);
+// gradients, and that pass is the backward one: the loss has its value from then on.
+Loss linear_cross_entropy(Exec& ex, const Tensor& h, const Param& weight,
+                          std::span<const std::int32_t> targets);
 
 }  // namespace smallmind

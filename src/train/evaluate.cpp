@@ -23,7 +23,7 @@ std::optional<double> Evaluator::loss(const DataLoader& loader, const std::funct
     const Step step(exec_);
     exec_.set_phase(Phase::forward);
     const Tensor hidden = model_->forward(exec_, training_batch(inputs_, batch_, segments_), nullptr);
-    sum += static_cast<double>(model_->loss(exec_, hidden, targets_).data[0]) * static_cast<double>(targets);
+    sum += static_cast<double>(model_->loss(exec_, hidden, targets_).value()) * static_cast<double>(targets);
     count += targets;
   }
   return sum / static_cast<double>(count);

@@ -13,10 +13,10 @@ PassNeeds measure_pass(const Model& model, ThreadPool& pool, std::int64_t batch,
   const std::vector<std::int32_t> zeros(static_cast<std::size_t>(batch * model.config().context), 0);
   std::vector<Segment> segments;
   const Step step(exec);
-  const Tensor loss =
+  const Loss loss =
       model.loss(exec, model.forward(exec, training_batch(zeros, batch, segments), nullptr), zeros);
   const float one = 1.0f;
-  if (recording) exec.backward(loss, &one);
+  if (recording) exec.backward(loss.output(), &one);
   return {exec.memory(), exec.cost()};
 }
 
@@ -46,9 +46,9 @@ double TrainingStep::pass(std::span<const std::int32_t> inputs, std::span<const 
   const Step step(exec_);
   exec_.set_phase(Phase::forward);
   const Tensor hidden = model_->forward(exec_, training_batch(inputs, batch, segments_), nullptr);
-  const Tensor loss = model_->loss(exec_, hidden, targets);
-  exec_.backward(loss, &weight);
-  return static_cast<double>(loss.data[0]);
+  const Loss loss = model_->loss(exec_, hidden, targets);
+  exec_.backward(loss.output(), &weight);
+  return static_cast<double>(loss.value());
 }
 
 StepOutcome TrainingStep::gradients(const DataLoader& loader, std::int64_t step) {

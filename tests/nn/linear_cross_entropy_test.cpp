@@ -50,7 +50,7 @@ struct Problem {
       const Tensor x = ex.make(rows, width);
       if (!ex.measuring()) std::memcpy(x.data, h.data(), h.size() * sizeof(float));
       const Param weight = head(outcome.dw.data());
-      const Tensor loss = fused ? linear_cross_entropy(ex, x, weight, targets)
+      const Tensor loss = fused ? linear_cross_entropy(ex, x, weight, targets).output()
                                 : cross_entropy(ex, linear(ex, x, weight), targets);
       ex.backward(loss, &dloss);
       if (ex.measuring()) return;
@@ -71,10 +71,10 @@ struct Problem {
     const auto run = [&](Exec& ex) {
       const Step step(ex);
       const Tensor x{const_cast<float*>(h.data()) + first * width, count, width, width, nullptr, 0};
-      const Tensor out = linear_cross_entropy(
+      const Loss out = linear_cross_entropy(
           ex, x, head(nullptr),
           std::span(targets).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));
-      if (!ex.measuring()) loss = out.data[0];
+      if (!ex.measuring()) loss = out.value();
     };
     Exec dry = Exec::measuring(pool, kernels(), false);
     run(dry);
@@ -140,13 +140,12 @@ TEST(LinearCrossEntropy, FrozenWeightsAndInputs) {
     Tensor x = ex.make(p.rows, p.width);
     if (!ex.measuring()) std::memcpy(x.data, p.h.data(), p.h.size() * sizeof(float));
     if (!frozen_head) x.grad = nullptr;
-    const Tensor loss = linear_cross_entropy(ex, x, p.head(frozen_head ? nullptr : dw.data()), p.targets);
-    const bool unknown = ex.measuring() || std::isnan(loss.data[0]);  // before backward
-    EXPECT_TRUE(unknown);
+    const Loss loss = linear_cross_entropy(ex, x, p.head(frozen_head ? nullptr : dw.data()), p.targets);
+    EXPECT_THROW(loss.value(), Error);  // before backward, and in a dry run
     const float one = 1.0f;
-    ex.backward(loss, &one);
+    ex.backward(loss.output(), &one);
     if (ex.measuring()) return;
-    EXPECT_EQ(loss.data[0], both.loss);
+    EXPECT_EQ(loss.value(), both.loss);
     const Tensor dx = ex.incoming(x);
     if (frozen_head) dh.assign(dx.data, dx.data + dx.size());
   };
@@ -182,8 +181,8 @@ TEST(LinearCrossEntropy, MemoryIsAFewRowsOfLogits) {
     const Step step(ex);
     Tensor h{nullptr, kRows, kWidth, kWidth, nullptr, 0};
     const Param head{.name = "head", .rows = kVocab, .cols = kWidth, .data = &unread, .grad = &unread};
-    const Tensor loss = linear_cross_entropy(ex, h, head, targets);
-    if (recording) ex.backward(loss, &unread);
+    const Loss loss = linear_cross_entropy(ex, h, head, targets);
+    if (recording) ex.backward(loss.output(), &unread);
     const auto logits = static_cast<double>(kRows * kVocab) * sizeof(float);
     EXPECT_LT(static_cast<double>(ex.memory().total()), recording ? 0.04 * logits : 0.004 * logits);
   }

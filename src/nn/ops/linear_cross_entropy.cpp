@@ -12,6 +12,7 @@
 // Memory: E is (V, R) with R = 192 to 384 rows (Hsu et al., arXiv:2410.10989, cut rows likewise). Every sum
 // has one order: a column's blocks ascend, as do the chains over V of dh and over N of dW, whatever R and the
 // number of threads are. So a row's loss does not depend on the other rows.
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -33,6 +34,9 @@ constexpr Index kLeastBlock = 32, kMostBlock = 1024, kBlocks = 16;
 // Of dS: it is made for some blocks at once and read for dh while it is in L3, since one thread needs what
 // another one made.
 constexpr Index kTurnFloats = Index{1} << 20;
+
+// A NaN that no arithmetic makes: the loss of a recorded pass before backward.
+constexpr std::uint32_t kNotYet = 0x7fc1'0552;
 
 Index ceil_div(Index x, Index y) {
   return (x + y - 1) / y;
@@ -286,8 +290,15 @@ struct LinearCrossEntropyBackward {
 
 }  // namespace
 
-Tensor linear_cross_entropy(Exec& ex, const Tensor& h, const Param& weight,
-                            std::span<const std::int32_t> targets) {
+float Loss::value() const {
+  SM_CHECK(output_.data != nullptr, "[loss] a dry run computes none");
+  SM_CHECK(std::bit_cast<std::uint32_t>(output_.data[0]) != kNotYet,
+           "[loss] its value comes with Exec::backward(), which has not run");
+  return output_.data[0];
+}
+
+Loss linear_cross_entropy(Exec& ex, const Tensor& h, const Param& weight,
+                          std::span<const std::int32_t> targets) {
   SM_CHECK(weight.cols == h.cols, "[linear_cross_entropy] {} expects {} inputs, {} given", weight.name,
            weight.cols, h.cols);
   SM_CHECK(static_cast<Index>(targets.size()) == h.rows,
@@ -300,15 +311,15 @@ Tensor linear_cross_entropy(Exec& ex, const Tensor& h, const Param& weight,
   }
   const Tensor loss = ex.make(1, 1);
   if (ex.recording()) {
-    if (!ex.measuring()) loss.data[0] = std::numeric_limits<float>::quiet_NaN();
+    if (!ex.measuring()) loss.data[0] = std::bit_cast<float>(kNotYet);
     call.targets = ex.keep(targets);
     ex.record(LinearCrossEntropyBackward{call, loss, weight.grad});
-    return loss;
+    return Loss(loss);
   }
   const OpZone zone(ex, Op::linear_cross_entropy, cost(call, 1));
   const double mean = run_pass(ex, call, nullptr);
   if (!ex.measuring()) loss.data[0] = static_cast<float>(mean);
-  return loss;
+  return Loss(loss);
 }
 
 }  // namespace smallmind

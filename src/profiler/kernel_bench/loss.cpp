@@ -15,9 +15,9 @@ struct Shape {
   Index rows, width, vocab;
 };
 
-class Loss {
+class LossOfHead {
  public:
-  Loss(ThreadPool& pool, const KernelTable& kernels, Shape shape)
+  LossOfHead(ThreadPool& pool, const KernelTable& kernels, Shape shape)
       : shape_(shape),
         targets_(static_cast<std::size_t>(shape.rows)),
         arrays_{shape.rows * shape.width, shape.vocab * shape.width, shape.vocab * shape.width} {
@@ -41,7 +41,7 @@ class Loss {
     const Param head{
         .name = "head", .rows = shape_.vocab, .cols = shape_.width, .data = arrays_[1], .grad = arrays_[2]};
     const float one = 1.0f;
-    exec.backward(linear_cross_entropy(exec, h, head, targets_), &one);
+    exec.backward(linear_cross_entropy(exec, h, head, targets_).output(), &one);
   }
 
   Shape shape_;
@@ -64,7 +64,7 @@ std::vector<KernelSpec> loss_specs() {
                       {"linear cross-entropy"},
                       0,
                       [shape](const BenchContext& context) {
-                        const auto loss = std::make_shared<Loss>(context.pool, context.kernels, shape);
+                        const auto loss = std::make_shared<LossOfHead>(context.pool, context.kernels, shape);
                         KernelWork work;
                         work.cost = 3 * product_cost(shape.rows, shape.vocab, shape.width);
                         work.run = [loss] { loss->run(); };
