@@ -40,9 +40,10 @@ constexpr int kPanelVectors = 3;
 constexpr int kTileRows = 4;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 3, 2, 1, 1};  // indexed by rows
 constexpr Index kBlockK = 384;                                 // a slab of A takes 6 KiB of L1
-constexpr Index kBlockFloats = 192 * 1024 / 4;                 // of B: half of an L2 of 384 KiB and more
-constexpr Index kFarBytes = 20 * 1024;  // asked for ahead of use: 80 GB/s times the 250 ns of memory
-constexpr Index kNearBytes = 3 * 1024;  // likewise of a block that waits in L2
+constexpr Index kBlockKCopied = 384;
+constexpr Index kBlockFloats = 192 * 1024 / 4;  // of B: half of an L2 of 384 KiB and more
+constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
+constexpr Index kNearBytes = 3 * 1024;          // likewise of a block that waits in L2
 
 // out[c * out_stride + r] = in[r * stride + c] for 8 x 8; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.

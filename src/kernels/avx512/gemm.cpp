@@ -36,8 +36,9 @@ struct Vec {
 constexpr int kPanelVectors = 3;
 constexpr int kTileRows = 8;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 2, 1, 1, 1, 1};  // indexed by rows
-constexpr Index kBlockK = 384;                                             // a slab of A takes 12 KiB of L1
-constexpr Index kBlockFloats = 544 * 1024 / 4;  // of B: half of an L2 of 1 MiB, and 11 panels of 256 rows
+constexpr Index kBlockK = 512;                                             // a slab of A takes 16 KiB of L1
+constexpr Index kBlockKCopied = 384;            // 12 KiB, beside the lines that are copied
+constexpr Index kBlockFloats = 640 * 1024 / 4;  // of B: five eighths of an L2 of 1 MiB
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
 constexpr Index kNearBytes = 3 * 1024;          // likewise of a block that waits in L2
 

@@ -1,7 +1,8 @@
 // The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] [+ residual] over the vectors of one instruction set.
 //
 // The including file defines, in the same anonymous namespace and before this text: struct Vec (vectors and
-// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockFloats, kFarBytes, kNearBytes and
+// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockKCopied (where A
+// is transposed), kBlockFloats, kFarBytes, kNearBytes and
 // transpose_square().
 //
 // Order of the loops: a block of B, kBlockK x (some panels), stays in L2; a slab of kTileRows rows of A stays
@@ -69,7 +70,7 @@ Ahead ahead_of(const GemmArgs& g, const Slab& s, Index k) noexcept {
 
 // One slab times one block. Meanwhile the next slab's A is fetched.
 void multiply_slab(const GemmArgs& g, const Slab& s, const Block& block, Ahead ahead) noexcept {
-  alignas(64) float a_copy[kTileRows * kBlockK];
+  alignas(64) float a_copy[kTileRows * kBlockKCopied];
   const Index first = block.first, end = block.end, full_end = min(end, g.n / kPanel);
   const Index element = element_bytes(g), k = block.k1 - block.k0;
   const bool last_k = block.k1 == g.k, fetch = block.ahead_bytes > 0;
@@ -88,7 +89,7 @@ void multiply_slab(const GemmArgs& g, const Slab& s, const Block& block, Ahead a
   t.from_c = g.accumulate || block.k0 > 0;
   // A transposed slab that several tiles read is copied by the first.
   const bool copies_a =
-      t.a_k != 1 && s.rows == kTileRows && full_end > first && end - first > 1 && k <= kBlockK;
+      t.a_k != 1 && s.rows == kTileRows && full_end > first && end - first > 1 && k <= kBlockKCopied;
   t.a_copy = copies_a ? a_copy : nullptr;
   t.next_a = s.a + s.rows;
   const auto run = [&](TileFunction f, Index panel, Index panels) {
@@ -142,7 +143,7 @@ struct Cuts {
     panels = ceil_div(g.n, kPanel);
     // With a single slab nothing of B is used twice: one pass over whole panels, as they lie in memory.
     const bool one_pass = slabs == 1 && g.b_n_stride == 1;
-    k_blocks = one_pass ? 1 : max(1, ceil_div(g.k, kBlockK));
+    k_blocks = one_pass ? 1 : max(1, ceil_div(g.k, g.a_k_stride == 1 ? kBlockK : kBlockKCopied));
     const Index most_k = ceil_div(ceil_div(g.k, kLineFloats), k_blocks) * kLineFloats;
     n_blocks = one_pass ? 1 : ceil_div(panels, max(1, kBlockFloats / (kPanel * most_k + 1)));
   }
