@@ -43,7 +43,8 @@ constexpr Index kBlockK = 384;                                 // a slab of A ta
 constexpr Index kBlockKCopied = 384;
 constexpr Index kBlockFloats = 192 * 1024 / 4;  // of B: half of an L2 of 384 KiB and more
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
-constexpr Index kNearBytes = 3 * 1024;          // likewise of a block that waits in L2
+constexpr Index kFewRowsBytes = kFarBytes;
+constexpr Index kNearBytes = 3 * 1024;  // likewise of a block that waits in L2
 
 // out[c * out_stride + r] = in[r * stride + c] for 8 x 8; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.

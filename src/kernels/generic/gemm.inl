@@ -1,8 +1,8 @@
 // The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] [+ residual] over the vectors of one instruction set.
 //
 // The including file defines, in the same anonymous namespace and before this text: struct Vec (vectors and
-// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kBlockK, kBlockKCopied (where A
-// is transposed), kBlockFloats, kFarBytes, kNearBytes and
+// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], the sizes of blocks kBlockK, kBlockKCopied (where
+// A is transposed) and kBlockFloats, how far to fetch ahead kFarBytes, kFewRowsBytes and kNearBytes, and
 // transpose_square().
 //
 // Order of the loops: a block of B, kBlockK x (some panels), stays in L2; a slab of kTileRows rows of A stays
@@ -101,7 +101,8 @@ void multiply_slab(const GemmArgs& g, const Slab& s, const Block& block, Ahead a
     const bool more = panel + panels < end;
     t.next_b = block.b + (more ? at + panels : 0) * block.panel * element;
     t.next_c = more ? t.c + panels * kPanel : t.c + s.rows * g.c_stride - at * kPanel;
-    t.ahead = block.ahead_bytes / (panels * kPanel * element);
+    t.ahead = (panels > 1 ? min(kFewRowsBytes, block.ahead_bytes) : block.ahead_bytes) /
+              (panels * kPanel * element);
     t.b_copy = block.copy != nullptr ? block.copy + at * kPanel * k : nullptr;
     f(t);
     if (t.a_copy != nullptr) {

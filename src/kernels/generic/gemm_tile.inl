@@ -151,6 +151,7 @@ void tile(const Tile& t) noexcept {
   constexpr int kAll = kPanels * kVectors;
   constexpr int kPerPanel = kPanels > 1 ? int{kPanelVectors} : kAll;
   constexpr bool kCopies = kRows == kTileRows && kPanels == 1 && B::kInPlace;
+  constexpr bool kStops = kRows == kTileRows;  // fewer rows are few slabs: C and A hardly count
   using Element = typename B::Element;
   Vec::Reg acc[kRows][kAll];
   start<kRows, kAll, kMasked>(t, acc);
@@ -210,17 +211,19 @@ void tile(const Tile& t) noexcept {
   const Index rest_ahead = max(0, k - t.ahead), rest_c = max(0, k - (kRows + 1) * kStepsPerRowOfC);
   int far = 0, near = 0;  // rows of C asked for
   for (Index p = 0; p < k;) {
-    Index end = min(k, p + kStepsPerStop);
-    if (kFetch && p < rest_ahead) end = min(end, rest_ahead);
+    Index end = k;
+    if (kFetch && p < rest_ahead) end = rest_ahead;
     if (kFetch && p == rest_ahead) ahead = static_cast<const Element*>(t.next_b);
-    if (p < rest_c) {
-      end = min(end, rest_c);
-      if (t.lines > 0) t.next_slab->fetch(t.lines);
-      if (far < kRows) fetch_row<kAll, 2>(t.next_c + far++ * t.c_stride);
-    } else if (near < kRows) {
-      end = min(end, p + kStepsPerRowOfC);
-      fetch_row<kAll, 3>(t.c + near * t.c_stride);
-      fetch_row<kAll, 3>(t.next_c + near++ * t.c_stride);
+    if constexpr (kStops) {
+      if (p < rest_c) {
+        end = min(end, min(rest_c, p + kStepsPerStop));
+        if (t.lines > 0) t.next_slab->fetch(t.lines);
+        if (far < kRows) fetch_row<kAll, 2>(t.next_c + far++ * t.c_stride);
+      } else if (near < kRows) {
+        end = min(end, p + kStepsPerRowOfC);
+        fetch_row<kAll, 3>(t.c + near * t.c_stride);
+        fetch_row<kAll, 3>(t.next_c + near++ * t.c_stride);
+      }
     }
     if (a_copy != nullptr || b_copy != nullptr) {
       for (; p < end; ++p) {

@@ -48,7 +48,8 @@ constexpr Index kBlockK = 384;                                             // a 
 constexpr Index kBlockKCopied = 384;
 constexpr Index kBlockFloats = 256 * 1024 / 4;  // of B: half of an L2 of 512 KiB
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
-constexpr Index kNearBytes = 3 * 1024;          // likewise of a block that waits in L2
+constexpr Index kFewRowsBytes = kFarBytes;
+constexpr Index kNearBytes = 3 * 1024;  // likewise of a block that waits in L2
 
 // out[c * out_stride + r] = in[r * stride + c] for 4 x 4; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.
