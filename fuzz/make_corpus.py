@@ -125,11 +125,15 @@ def interval(place, delta, duration):
     return place << 52 | delta << 27 | duration
 
 
+def two_intervals(place, before, wait, after):
+    return (2040 + place) << 52 | before << 34 | wait << 17 | after
+
+
 def write_recordings():
     def events(*values, thread=0):
-        return words(3, 1000, *values, thread=thread)
+        return words(3, *values, thread=thread)
 
-    head = b"SMPROF" + struct.pack("<H", 1) + words(5, 1000, 0)
+    head = b"SMPROF" + struct.pack("<H", 2) + words(5, 1000, 0)
     names = chunk(1, struct.pack("<Q", 7) + b"op") + chunk(1, struct.pack("<Q", 8) + b"pass")
     threads = chunk(2, b"main") + chunk(2, b"sm-1", thread=1)
     some = events(*define(3, 7), interval(3, 50, 20), 0xffd << 52 | 2, 640, interval(3, 60, 20),
@@ -138,10 +142,15 @@ def write_recordings():
     tail = words(6, 1500, 2, 4096) + words(5, 2000 + (1 << 41), 1 << 30) + words(7, 900, 3, 0, 1) + chunk(8, b"")
     put("recording", "whole", head + names + threads + some + more + tail)
     put("recording", "section", head + chunk(4, struct.pack("<Q", 4) + b"name{}") + tail)
-    put("recording", "no_clock", b"SMPROF" + struct.pack("<H", 1) + names + threads + some)
+    put("recording", "no_clock", b"SMPROF" + struct.pack("<H", 2) + names + threads + some)
     put("recording", "unknown_name", head + threads + events(*define(3, 9), interval(3, 1, 1)))
     put("recording", "undefined", head + names + threads + events(interval(3, 1, 1)))
     put("recording", "late", head + names + threads + events(*define(3, 7), 0xffe << 52 | 3, 2**63, 2**63))
+    wait = define(0, 7, kind=4)
+    put("recording", "two_intervals", head + names + threads + events(
+        *wait, *define(3, 7), two_intervals(3, 20, 30, 5), *define(3, 8, kind=3), two_intervals(3, 0, 30, 5)) + tail)
+    put("recording", "two_without_wait", head + names + threads + events(*define(3, 7), two_intervals(3, 20, 30, 5)))
+    put("recording", "two_undefined", head + names + threads + events(*wait, two_intervals(2039, 20, 30, 5)))
     put("recording", "half_event", head + names + threads + events(*define(3, 7)[:4]))
     put("recording", "huge_chunk", head + struct.pack("<IIQ", 3, 0, 2**64 - 1))
     put("recording", "thread_9", head + names + chunk(2, b"x", thread=9) + some)

@@ -66,31 +66,35 @@ bool spin(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready read
   }
 }
 
-// Waits by `ready` and, when spinning takes too long, `sleep`. With a sink it records the time from `since`
+// Waits by `ready` and, when spinning takes too long, `sleep`. With a sink it returns the time from `since`
 // (0: from now on) to the last look that found nothing: its stamps are taken while there is nothing else to
-// do, so that watching does not slow down what is waited for. Returns when an idle time ended; 0 without a
-// sink.
+// do, so that watching does not slow down what is waited for. Without a name where nobody watches or there
+// was nothing to wait for; then `end` of an idle time is the present, or 0 where nobody watches.
 template <class Ready, class Sleep>
-std::uint64_t wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready ready, Sleep sleep,
-                   const char* name, ZoneKind kind, std::uint64_t since) {
+ZoneWait wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready ready, Sleep sleep,
+              const char* name, ZoneKind kind, std::uint64_t since) {
   if (zone_sink() == nullptr && since == 0) [[likely]] {
     if (!ready() && !spin(budget, max_budget, ready, pause)) sleep();
     // A sink that came meanwhile takes the wait as begun before it.
-    if (zone_sink() == nullptr) return 0;
+    if (zone_sink() == nullptr) return {};
     since = 1;
   }
   const bool at_once = ready();
-  if (at_once && since == 0) return kind == ZoneKind::idle ? zone_ticks() : 0;
+  if (at_once && since == 0) return {.end = kind == ZoneKind::idle ? zone_ticks() : 0};
   std::uint64_t end = since > 1 ? since : zone_ticks();
   const std::uint64_t begin = since != 0 ? since : end;
   if (!at_once && !spin(budget, max_budget, ready, [&end] { end = zone_ticks(); })) {
     sleep();
     end = zone_ticks();
   }
-  const ZoneSink* sink = zone_sink();
-  if (sink == nullptr) return 0;
-  if (end > begin) sink->complete(sink->context, {name, {.kind = kind}, begin, end, {}});
-  return end;
+  if (zone_sink() == nullptr) return {};
+  return {end > begin ? name : nullptr, kind, begin, end};
+}
+
+void record(const ZoneWait& wait) noexcept {
+  const ZoneSink* sink = wait.name == nullptr ? nullptr : zone_sink();
+  if (sink != nullptr) [[unlikely]]
+    record_wait(*sink, wait);
 }
 
 // Blocks all signals while threads are started: they inherit the mask, so handlers only ever run in the
@@ -143,8 +147,8 @@ void ThreadPool::stop() noexcept {
   workers_.clear();
 }
 
-std::uint64_t ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value,
-                                           const char* name, ZoneKind kind, std::uint64_t since) {
+ZoneWait ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
+                                      ZoneKind kind, std::uint64_t since) {
   const auto changed = [&] { return word.load(std::memory_order_acquire) != value; };
   const auto sleep = [&] {
     sleepers_.fetch_add(1);
@@ -161,7 +165,7 @@ void ThreadPool::wait_for_workers() {
     for (std::uint32_t left = remaining_.load(); left != 0; left = remaining_.load()) remaining_.wait(left);
     sleepers_.fetch_sub(1);
   };
-  wait(spin_ns_, max_spin_ns_, finished, sleep, "join", ZoneKind::wait, 0);
+  record(wait(spin_ns_, max_spin_ns_, finished, sleep, "join", ZoneKind::wait, 0));
 }
 
 void ThreadPool::mark_region() noexcept {
@@ -214,23 +218,27 @@ void ThreadPool::work(int index) noexcept {
   const FlushDenormals flush;
   std::uint64_t since = 0;
   for (std::uint32_t seen = 0;;) {
-    const std::uint64_t begin = wait_while_equal(epoch_, seen, "idle", ZoneKind::idle, since);
+    const ZoneWait idle = wait_while_equal(epoch_, seen, "idle", ZoneKind::idle, since);
     ++seen;
-    if (stopping_) return;
-    const Region region = begin == 0 ? Region{} : region_;
+    if (stopping_) return record(idle);
+    const Region region = idle.end == 0 ? Region{} : region_;
     const ThreadCounters before = thread_counters;
+    // The idle time is handed over with the share: the caller waits for that now.
+    if (const ZoneSink* sink = idle.name == nullptr ? nullptr : zone_sink(); sink != nullptr) [[unlikely]]
+      keep_wait(*sink, idle);
     call(index);
     if (remaining_.fetch_sub(1) == 1 && sleepers_.load() != 0) remaining_.notify_all();
-    since = begin == 0 ? 0 : zone_ticks();
-    const ZoneSink* sink = since == 0 ? nullptr : zone_sink();
-    if (sink != nullptr && region.name != nullptr) [[unlikely]]
-      sink->complete(
-          sink->context,
-          {region.name,
-           {.phase = region.phase, .layer = region.layer, .shape = region.shape, .kind = ZoneKind::share},
-           begin,
-           since,
-           thread_counters - before});
+    since = idle.end == 0 ? 0 : zone_ticks();
+    const ZoneSink* sink = since == 0 || region.name == nullptr ? nullptr : zone_sink();
+    if (sink == nullptr) [[likely]]
+      continue;
+    complete_interval(
+        *sink,
+        {region.name,
+         {.phase = region.phase, .layer = region.layer, .shape = region.shape, .kind = ZoneKind::share},
+         idle.end,
+         since,
+         thread_counters - before});
   }
 }
 
@@ -247,7 +255,7 @@ void ThreadPool::barrier(int thread_index) {
     phase_.fetch_add(1);
     if (sleepers_.load() != 0) phase_.notify_all();
   } else {
-    wait_while_equal(phase_, phase, "barrier", ZoneKind::wait);
+    record(wait_while_equal(phase_, phase, "barrier", ZoneKind::wait));
   }
   if (failed_.load(std::memory_order_acquire)) [[unlikely]]
     throw BarrierAborted{};

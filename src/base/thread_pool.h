@@ -69,9 +69,9 @@ class ThreadPool {
   void work(int index) noexcept;
   void call(int index) noexcept;
   void stop() noexcept;
-  // Returns when an idle time ended, by zone_ticks(), if a sink watches; else 0.
-  std::uint64_t wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
-                                 ZoneKind kind, std::uint64_t since = 0);
+  // Returns what was waited, for a sink.
+  ZoneWait wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
+                            ZoneKind kind, std::uint64_t since = 0);
   void wait_for_workers();
   void mark_region() noexcept;
 

@@ -54,13 +54,22 @@ struct ZoneWork {
   ZoneKind kind = ZoneKind::zone;
 };
 
+// A time of waiting (kind wait or idle).
+struct ZoneWait {
+  const char* name = nullptr;  // lives for ever; null: there was nothing to wait for
+  ZoneKind kind = ZoneKind::wait;
+  std::uint64_t begin = 0, end = 0;
+};
+
 // A finished interval, in ticks of zone_ticks(); `taken` counts what the thread took inside, inner zones
-// included.
+// included. `wait` is an interval of its own that is handed over along with this one, because most ops end
+// with a wait: the last thing inside it, or, of a share, the idle time before it.
 struct ZoneRecord {
   const char* name;  // lives for ever
   const ZoneWork& work;
   std::uint64_t begin, end;
   ThreadCounters taken;
+  const ZoneWait* wait = nullptr;
 };
 
 // complete() is called on the zone's own thread, inner zones before outer ones, and must not throw. A worker
@@ -87,11 +96,12 @@ class Zone;
 
 namespace detail {
 inline constinit std::atomic<const ZoneSink*> zone_sink{nullptr};
-// Kept only with a sink.
-struct ThreadZones {
+// Kept only with a sink. One line: the weights drive all else out of the caches every token.
+struct alignas(64) ThreadZones {
   const Zone* open = nullptr;        // the innermost
   const Zone* chained_in = nullptr;  // the last thing that happened was the end of an op inside this zone,
   std::uint64_t chained_end = 0;     // then
+  ZoneWait wait;                     // the last thing that ended, if not handed over yet
 };
 inline constinit thread_local ThreadZones thread_zones;
 }  // namespace detail
@@ -109,6 +119,25 @@ inline const ZoneSink* set_zone_sink(const ZoneSink* sink) noexcept {
   return detail::zone_sink.exchange(sink);
 }
 
+// A wait of this thread that has just ended: goes with the zone that is open, if that ends next.
+void record_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept;
+// The same of an idle time: goes with the interval that complete_interval() ends next.
+void keep_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept;
+// The next op of this thread begins with a stamp of its own.
+inline void break_zone_chain() noexcept {
+  detail::thread_zones.chained_in = nullptr;
+}
+// Hands over an interval that is no zone's, with the wait that was kept.
+void complete_interval(const ZoneSink& sink, const ZoneRecord& record) noexcept;
+
+namespace detail {
+// What this thread has kept back goes with the interval that ends now, or by itself before another one.
+void hand_over_kept_wait(const ZoneSink& sink) noexcept;
+inline const ZoneWait* kept_wait(const ThreadZones& thread) noexcept {
+  return thread.wait.name == nullptr ? nullptr : &thread.wait;
+}
+}  // namespace detail
+
 class Zone {
  public:
   // name: a string literal.
@@ -118,6 +147,8 @@ class Zone {
     name_ = name;
     std::construct_at(&work_, work);
     detail::ThreadZones& thread = detail::thread_zones;
+    if (thread.wait.name != nullptr) [[unlikely]]
+      detail::hand_over_kept_wait(*sink_);
     outer_ = thread.open;
     thread.open = this;
     std::construct_at(&before_, thread_counters);
@@ -133,7 +164,9 @@ class Zone {
     thread.open = outer_;
     thread.chained_in = work_.kind == ZoneKind::op ? outer_ : nullptr;
     thread.chained_end = end;
-    sink_->complete(sink_->context, {name_, work_, begin_, end, thread_counters - before_});
+    sink_->complete(sink_->context,
+                    {name_, work_, begin_, end, thread_counters - before_, detail::kept_wait(thread)});
+    thread.wait.name = nullptr;
   }
   Zone(const Zone&) = delete;
   Zone& operator=(const Zone&) = delete;
@@ -173,6 +206,10 @@ inline const ZoneSink* zone_sink() noexcept {
 inline const ZoneSink* set_zone_sink(const ZoneSink*) noexcept {
   return nullptr;
 }
+inline void record_wait(const ZoneSink&, const ZoneWait&) noexcept {}
+inline void keep_wait(const ZoneSink&, const ZoneWait&) noexcept {}
+inline void break_zone_chain() noexcept {}
+inline void complete_interval(const ZoneSink&, const ZoneRecord&) noexcept {}
 
 class Zone {
  public:

@@ -4,11 +4,13 @@
 
 #include <filesystem>
 
+#include "base/log.h"
 #include "base/signal.h"
 #include "base/terminal.h"
 #include "cli/heap_counter.h"
 #include "cli/profile_show.h"
 #include "cli/version.h"
+#include "kernels/dispatch.h"
 #include "profiler/environment.h"
 #include "profiler/report/render.h"
 
@@ -37,6 +39,19 @@ class RecordingFile {
   fs::path path_;
   bool temporary_;
 };
+
+// A cached roof that the work exceeded was measured on a busy machine: the next run measures it anew.
+void doubt_roofline(const Recording& recording, int threads) {
+  const Report report = make_report(recording);
+  const ReportRow* row = beyond_roof(report);
+  const auto directory = cache_directory();
+  if (row == nullptr || !directory) return;
+  forget_roofline(*directory, roofline_key(threads, kernels().isa));
+  log_warning(
+      "{} reached {:.0f} % of the roofline: so that was measured on a busy machine, and the next run "
+      "measures it anew",
+      row->op.name, 100 * row->roof.share);
+}
 
 }  // namespace
 
@@ -76,6 +91,7 @@ void profile_and_show(std::string_view name, std::string_view what, const Worklo
       record_workload(name, what, body, pool, workload_options(arguments, context), file.path(),
                       environment_json(kVersion, kCommit, pool.size()), &roofline);
   const Recording recording = Recording::open(file.path());
+  doubt_roofline(recording, pool.size());
   if (arguments.json) return render_report(recording, ReportFormat::json, {}, print_out);
   print_out(workload_text(report) + "\n");
   render_report(recording, ReportFormat::text, {}, print_out);

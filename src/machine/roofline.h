@@ -95,6 +95,8 @@ Roofline machine_roofline(int threads, bool fresh = false);
 std::string roofline_key(int threads, const std::string& isa);
 std::optional<Roofline> load_roofline(const std::filesystem::path& directory, const std::string& key);
 void save_roofline(const std::filesystem::path& directory, const std::string& key, const Roofline& roofline);
+// Deletes it, if it is there: for a roof that something exceeded.
+void forget_roofline(const std::filesystem::path& directory, const std::string& key) noexcept;
 
 // $XDG_CACHE_HOME/smallmind, else $HOME/.cache/smallmind, else nothing.
 std::optional<std::filesystem::path> cache_directory();

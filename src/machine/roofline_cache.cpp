@@ -93,6 +93,11 @@ void save_roofline(const std::filesystem::path& directory, const std::string& ke
   }
 }
 
+void forget_roofline(const std::filesystem::path& directory, const std::string& key) noexcept {
+  std::error_code ignored;
+  std::filesystem::remove(file_of(directory, key), ignored);
+}
+
 std::optional<std::filesystem::path> cache_directory() {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);

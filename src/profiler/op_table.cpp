@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "base/error.h"
@@ -41,12 +42,22 @@ class Builder {
         windows_(std::move(windows)),
         threads_(static_cast<std::size_t>(tables), std::vector<ThreadSums>(recording.threads().size())),
         row_count_(0) {
+    const auto key_of = [&](const ZoneSite& site, ZoneKind kind) {
+      const bool apart = kind != ZoneKind::pass;
+      return RowKey{site.name, kind, site.work.phase, options.by_layer && apart ? site.work.layer : -1,
+                    options.by_shape && apart ? site.work.shape : std::array<std::int32_t, 3>{}};
+    };
+    std::set<RowKey> callers;
+    for (const ZoneSite& site : recording.sites())
+      if (site.work.kind != ZoneKind::share) callers.insert(key_of(site, site.work.kind));
     for (const ZoneSite& site : recording.sites()) {
-      const ZoneKind kind = site.work.kind == ZoneKind::share ? ZoneKind::op : site.work.kind;
-      const RowKey key{
-          site.name, kind, site.work.phase, options.by_layer && kind != ZoneKind::pass ? site.work.layer : -1,
-          options.by_shape && kind != ZoneKind::pass ? site.work.shape : std::array<std::int32_t, 3>{}};
-      const auto [entry, fresh] = keys_.emplace(key, row_count_);
+      ZoneKind kind = site.work.kind;
+      if (kind == ZoneKind::share) {  // belongs to what was open on the caller
+        kind = ZoneKind::op;
+        for (const ZoneKind caller : {ZoneKind::pass, ZoneKind::zone, ZoneKind::op})
+          if (callers.contains(key_of(site, caller))) kind = caller;
+      }
+      const auto [entry, fresh] = keys_.emplace(key_of(site, kind), row_count_);
       row_count_ += fresh;
       row_of_site_.push_back(entry->second);
     }

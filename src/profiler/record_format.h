@@ -4,7 +4,7 @@
 //   chunk  = type:u32 thread:u32 bytes:u64 payload[bytes]       padded with zeros to 8 bytes
 //   string = id:u64 text                    a name, before the first site that uses it
 //   thread = text                           the name of thread number `thread`
-//   events = ticks:u64 word:u64*            ticks: the end of the event before the first one here
+//   events = word:u64*
 //   section = length:u64 name[length] text  a JSON text: "environment", "workload", "roofline", ...
 //   clock  = ticks:u64 nanoseconds:i64      the same moment on both clocks; the first is the beginning
 //   memory = ticks:u64 category:u64 bytes:i64
@@ -18,6 +18,17 @@
 //   +-------------+----------------------------+-----------------------------+
 //   | site        | end - end of event before  | duration                    |
 //   +-------------+----------------------------+-----------------------------+
+//
+// Before a thread's first event stands the beginning of the recording.
+// Two intervals may share a word, its tag then kSites more than the site: a wait (the site at place 0) that
+// begins `before` ticks after the end of the event before, and ends `after` ticks before the end of an
+// interval of the tag's site. That one begins, if it is a share of a region, at the wait's end (the thread
+// was idle), else at the end of the event before (an op that ends with a wait):
+//
+//   63          52 51                34 33               17 16                0
+//   +-------------+--------------------+-------------------+-----------------+
+//   | kSites+site | before             | wait              | after           |
+//   +-------------+--------------------+-------------------+-----------------+
 //
 // A site (name, kind, phase, layer, shape, flops, bytes, arena bytes) is defined in the stream before its
 // first event and may be redefined later: a thread keeps kSites of them, and what follows means the newest.
@@ -38,7 +49,7 @@
 namespace smallmind::record {
 
 inline constexpr char kMagic[] = "SMPROF";
-inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::uint16_t kVersion = 2;
 
 enum class Chunk : std::uint32_t { string = 1, thread, events, section, clock, memory, life, end };
 
@@ -50,7 +61,7 @@ inline constexpr std::uint64_t kMostDuration = (std::uint64_t{1} << kDurationBit
 inline constexpr std::uint64_t kMostDelta = (std::uint64_t{1} << kDeltaBits) - 1;
 
 inline constexpr std::uint32_t kFirstEscape = 0xff0;
-inline constexpr std::uint32_t kSites = 2048;  // of one thread at a time; below kFirstEscape
+inline constexpr std::uint32_t kSites = kFirstEscape / 2;  // of one thread at a time
 enum class Escape : std::uint32_t { dropped = 0xffc, taken = 0xffd, wide = 0xffe, define = 0xfff };
 
 // Words that follow the first one.
@@ -71,6 +82,24 @@ constexpr std::size_t extra_words(Escape escape) noexcept {
 constexpr std::uint64_t escape_word(Escape escape, std::uint64_t low) noexcept {
   return (static_cast<std::uint64_t>(escape) << kTagShift) | (low & kLowMask);
 }
+
+// A word of two intervals.
+inline constexpr std::uint64_t kMostBefore = (std::uint64_t{1} << 18) - 1;
+inline constexpr std::uint64_t kMostWait = (std::uint64_t{1} << 17) - 1, kMostAfter = kMostWait;
+struct TwoIntervals {
+  std::uint64_t before, wait, after;
+
+  static constexpr TwoIntervals of(std::uint64_t word) noexcept {
+    return {word >> 34 & kMostBefore, word >> 17 & kMostWait, word & kMostAfter};
+  }
+  constexpr bool fits() const noexcept {
+    return before <= kMostBefore && wait <= kMostWait && after <= kMostAfter;
+  }
+  constexpr std::uint64_t word(std::uint32_t site) const noexcept {
+    return std::uint64_t{kSites + site} << kTagShift | before << 34 | wait << 17 | after;
+  }
+  constexpr std::uint64_t sum() const noexcept { return before + wait + after; }
+};
 
 struct ChunkHeader {
   std::uint32_t type, thread;

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -28,7 +29,9 @@ RecordWriter::RecordWriter(const std::filesystem::path& path) : path_(path) {
   if (descriptor_ < 0)
     fail_input("[record] a file to write expected, opening {} failed: {}", path.string(), reason());
   const std::string_view magic(record::kMagic);
-  write_all({std::as_bytes(std::span(magic)), as_bytes(record::kVersion)});
+  small(std::as_bytes(std::span(magic)));
+  small(as_bytes(record::kVersion));
+  flush();
   if (!error_.empty()) {
     ::close(descriptor_);
     fail_input("{}", error_);
@@ -36,43 +39,55 @@ RecordWriter::RecordWriter(const std::filesystem::path& path) : path_(path) {
 }
 
 RecordWriter::~RecordWriter() {
+  flush();
   ::close(descriptor_);
 }
 
-void RecordWriter::write_all(std::initializer_list<std::span<const std::byte>> parts) {
-  iovec pieces[8];
-  int count = 0;
-  std::size_t left = 0;
-  for (const auto& part : parts) {
-    pieces[count++] = {const_cast<std::byte*>(part.data()), part.size()};
-    left += part.size();
+void RecordWriter::small(std::span<const std::byte> bytes) {
+  small_.insert(small_.end(), bytes.begin(), bytes.end());
+  if (pieces_.empty() || pieces_.back().at != nullptr) pieces_.push_back({nullptr, 0});
+  pieces_.back().bytes += bytes.size();
+}
+
+void RecordWriter::flush() {
+  std::vector<iovec> parts;
+  parts.reserve(pieces_.size());
+  std::byte* next_small = small_.data();
+  for (const Piece& piece : pieces_) {
+    void* at = piece.at != nullptr ? const_cast<void*>(piece.at) : next_small;
+    if (piece.at == nullptr) next_small += piece.bytes;
+    parts.push_back({at, piece.bytes});
   }
-  for (int first = 0; left > 0 && error_.empty();) {
-    const ssize_t done = ::writev(descriptor_, pieces + first, count - first);
+  for (std::size_t first = 0; first < parts.size() && error_.empty();) {
+    constexpr std::size_t kMostParts = 1024;  // UIO_MAXIOV
+    const ssize_t done =
+        ::writev(descriptor_, &parts[first], static_cast<int>(std::min(parts.size() - first, kMostParts)));
     if (done < 0) {
       if (errno == EINTR) continue;
       error_ = fmt::format("[record] room for the recording expected, writing {} failed after {} bytes: {}",
                            path_.string(), written_, reason());
-      return;
+      break;
     }
     written_ += static_cast<std::uint64_t>(done);
-    left -= static_cast<std::size_t>(done);
-    for (auto skip = static_cast<std::size_t>(done); skip > 0 && first < count;) {
-      const std::size_t step = std::min(skip, pieces[first].iov_len);
-      pieces[first].iov_base = static_cast<char*>(pieces[first].iov_base) + step;
-      pieces[first].iov_len -= step;
+    for (auto skip = static_cast<std::size_t>(done); skip > 0;) {
+      iovec& part = parts[first];
+      const std::size_t step = std::min(skip, part.iov_len);
+      part = {static_cast<char*>(part.iov_base) + step, part.iov_len - step};
       skip -= step;
-      if (pieces[first].iov_len == 0) ++first;
+      if (part.iov_len == 0) ++first;
     }
-    while (first < count && pieces[first].iov_len == 0) ++first;
   }
+  for (const Drained& drained : drained_) drained.ring->release(drained.words);
+  small_.clear();
+  pieces_.clear();
+  drained_.clear();
 }
 
 void RecordWriter::chunk(record::Chunk type, std::uint32_t thread, std::string_view payload) {
   constexpr std::byte kZeros[8]{};
-  const record::ChunkHeader header{static_cast<std::uint32_t>(type), thread, payload.size()};
-  write_all({as_bytes(header), std::as_bytes(std::span(payload)),
-             std::span(kZeros).first((8 - payload.size() % 8) % 8)});
+  small(as_bytes(record::ChunkHeader{static_cast<std::uint32_t>(type), thread, payload.size()}));
+  small(std::as_bytes(std::span(payload)));
+  small(std::span(kZeros).first((8 - payload.size() % 8) % 8));
 }
 
 void RecordWriter::section(std::string_view name, std::string_view json) {
@@ -82,45 +97,21 @@ void RecordWriter::section(std::string_view name, std::string_view json) {
   chunk(record::Chunk::section, 0, payload);
 }
 
-// Follows the stream's clock over whole events, and writes the names of the sites that are defined.
-void RecordWriter::note(std::span<const std::uint64_t> words, StreamState& state) {
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const auto tag = static_cast<std::uint32_t>(words[i] >> record::kTagShift);
-    if (tag < record::kFirstEscape) [[likely]] {
-      state.last_end += words[i] >> record::kDurationBits & record::kMostDelta;
-      ++state.events;
-      continue;
-    }
-    const auto escape = static_cast<record::Escape>(tag);
-    if (escape == record::Escape::wide) {
-      state.last_end += words[i + 1];
-      ++state.events;
-    } else if (escape == record::Escape::define && names_.insert(words[i + 1]).second) {
-      const auto* name = reinterpret_cast<const char*>(static_cast<std::uintptr_t>(words[i + 1]));
-      const std::uint64_t id = words[i + 1];
-      std::string payload(reinterpret_cast<const char*>(&id), sizeof(id));
-      chunk(record::Chunk::string, 0, payload.append(name));
-    }
-    i += record::extra_words(escape);
-  }
-}
-
 void RecordWriter::drain(EventRing& ring, StreamState& state) {
-  const EventRing::Pieces pieces = ring.peek();
-  if (pieces.size() == 0) return;
-  const std::uint64_t ticks = state.last_end;
-  // An event may lie across the ring's end; where there are two pieces, they are looked through as one.
-  std::span<const std::uint64_t> whole = pieces.first;
-  if (!pieces.second.empty()) {
-    joined_.assign(pieces.first.begin(), pieces.first.end());
-    joined_.insert(joined_.end(), pieces.second.begin(), pieces.second.end());
-    whole = joined_;
+  const EventRing::Pieces words = ring.peek();
+  if (words.size() == 0) return;
+  for (const char* name : ring.names().subspan(state.names)) {
+    ++state.names;
+    const std::uint64_t id = reinterpret_cast<std::uintptr_t>(name);
+    if (!names_.insert(id).second) continue;
+    std::string payload(reinterpret_cast<const char*>(&id), sizeof(id));
+    chunk(record::Chunk::string, 0, payload.append(name));
   }
-  note(whole, state);
-  const record::ChunkHeader header{static_cast<std::uint32_t>(record::Chunk::events), state.thread,
-                                   sizeof(ticks) + whole.size_bytes()};
-  write_all({as_bytes(header), as_bytes(ticks), std::as_bytes(whole)});
-  ring.release(pieces.size());
+  small(as_bytes(record::ChunkHeader{static_cast<std::uint32_t>(record::Chunk::events), state.thread,
+                                     words.size() * sizeof(std::uint64_t)}));
+  for (const auto& part : {words.first, words.second})
+    if (!part.empty()) pieces_.push_back({part.data(), part.size_bytes()});
+  drained_.push_back({&ring, words.size()});
 }
 
 }  // namespace smallmind

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -55,7 +56,7 @@ class RecorderSession {
   };
 
   void work() noexcept;
-  void drain();
+  double drain();
   std::uint64_t write_clock();
   void write_hardware();
   void sample_memory();
@@ -85,11 +86,10 @@ struct ThisThread {
 };
 constinit thread_local ThisThread this_thread;
 
-// Finds the session's ring for this thread, out of the hot path.
-[[gnu::noinline]] EventRing* attach_thread() noexcept {
+// Finds the session's ring for this thread. The registry's lock is held.
+EventRing* attach_locked() noexcept {
   thread_local std::shared_ptr<EventRing> owner;
   const ThreadCounters before = thread_counters;  // the profiler's own allocations are nobody's
-  const std::lock_guard lock(registry_mutex);
   try {
     owner = registry_session == nullptr ? nullptr : registry_session->attach();
   } catch (const std::exception&) {
@@ -98,6 +98,14 @@ constinit thread_local ThisThread this_thread;
   this_thread = {owner.get(), registry_generation.load(std::memory_order_relaxed)};
   thread_counters = before;
   return owner.get();
+}
+
+// Out of the hot path. What it takes is not the next op's time.
+[[gnu::noinline]] EventRing* attach_thread() noexcept {
+  const std::lock_guard lock(registry_mutex);
+  EventRing* ring = attach_locked();
+  break_zone_chain();
+  return ring;
 }
 
 void on_complete(void*, const ZoneRecord& zone) noexcept {
@@ -141,7 +149,7 @@ std::shared_ptr<EventRing> RecorderSession::attach() {
     threads_.pop_back();
     throw;
   }
-  thread.stream = {static_cast<std::uint32_t>(threads_.size() - 1), start_ticks_, 0};
+  thread.stream.thread = static_cast<std::uint32_t>(threads_.size() - 1);
   pthread_getcpuclockid(pthread_self(), &thread.cpu_clock);
   thread.cpu_begin = thread.cpu_last = now_ns(thread.cpu_clock);
   writer_.chunk(record::Chunk::thread, thread.stream.thread, name_of_this_thread());
@@ -170,22 +178,35 @@ void RecorderSession::sample_memory() {
   }
 }
 
-void RecorderSession::drain() {
+// Writes what there is; returns how full the fullest ring was.
+double RecorderSession::drain() {
+  double fullest = 0;
   sample_memory();
   for (Thread& thread : threads_) {
+    const auto words = static_cast<double>(thread.ring->peek().size());
+    fullest = std::max(fullest, words / static_cast<double>(thread.ring->capacity()));
     writer_.drain(*thread.ring, thread.stream);
     const std::int64_t cpu = thread.alive ? now_ns(thread.cpu_clock) : -1;
     thread.alive = cpu >= 0;
     if (thread.alive) thread.cpu_last = cpu;
   }
+  if (!writer_.empty()) write_clock();  // so that a file that is cut short has a time scale
+  writer_.flush();
+  return fullest;
 }
 
 void RecorderSession::work() noexcept {
   pthread_setname_np(pthread_self(), "sm-record");
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, options_.drain_every, [this] { return stopping_; })) {
-    drain();
-    write_clock();  // so that a file that is cut short has a time scale
+  constexpr std::chrono::microseconds kLeast{5000}, kMost{100'000};
+  std::chrono::microseconds pause{20'000};
+  const bool fixed = options_.drain_every.count() > 0;
+  if (fixed) pause = options_.drain_every;
+  while (!wake_.wait_for(lock, pause, [this] { return stopping_; })) {
+    const double fullest = drain();
+    if (fixed) continue;
+    const double quarter = static_cast<double>(pause.count()) * 0.25 / std::max(fullest, 1e-3);
+    pause = std::clamp(std::chrono::microseconds(static_cast<std::int64_t>(quarter)), kLeast, kMost);
   }
 }
 
@@ -224,12 +245,13 @@ RecorderSummary RecorderSession::finish() {
   write_hardware();
   RecorderSummary summary;
   for (const Thread& thread : threads_) {
-    summary.events += thread.stream.events;
+    summary.events += thread.ring->events();
     summary.dropped += thread.ring->dropped();
     writer_.words(record::Chunk::life, thread.stream.thread, thread.cpu_last - thread.cpu_begin,
-                  thread.stream.events, thread.ring->dropped(), thread.alive);
+                  thread.ring->events(), thread.ring->dropped(), thread.alive);
   }
   writer_.chunk(record::Chunk::end, 0, "");
+  writer_.flush();
   if (!writer_.error().empty()) fail_input("{}", writer_.error());
   summary.bytes = writer_.bytes();
   return summary;
@@ -241,6 +263,7 @@ Recorder::Recorder(const std::filesystem::path& path, const RecorderOptions& opt
   session_ = std::make_unique<RecorderSession>(path, options);
   registry_session = session_.get();
   registry_generation.fetch_add(1);
+  attach_locked();  // a ring costs 0.3 ms, so not in the midst of the work
   set_zone_sink(&kSink);
 }
 

@@ -159,7 +159,7 @@ class RecordingParser {
 
   void events(std::uint32_t number, ByteReader& in) {
     State& state = known_thread(number);
-    state.last_end = since_start(in.read<std::uint64_t>("events"));
+    if (clocks_ == 0) in_.fail("a clock before the first event expected, none found");
     const auto raw = in.read_bytes(in.remaining() / 8 * 8, "events");
     const std::span words(reinterpret_cast<const std::uint64_t*>(raw.data()), raw.size() / 8);
     Recording::Stream& stream = out_.streams_[number];
@@ -167,9 +167,11 @@ class RecordingParser {
     for (std::size_t i = 0; i < words.size(); ++i) {
       const auto [tag, extra] = decode(words[i]);
       if (extra > words.size() - i - 1) in_.fail("a whole event expected, a part of one found");
-      if (tag < record::kFirstEscape)
+      if (tag < record::kSites)
         interval(number, tag, words[i] >> record::kDurationBits & record::kMostDelta,
                  words[i] & record::kMostDuration);
+      else if (tag < 2 * record::kSites)
+        two_intervals(number, tag - record::kSites, record::TwoIntervals::of(words[i]));
       else
         escape(number, static_cast<Escape>(tag), words.subspan(i, extra + 1));
       i += extra;
@@ -225,6 +227,14 @@ class RecordingParser {
     stream.places.resize(record::kSites, kUndefined);
     stream.definitions.push_back({static_cast<std::uint32_t>(place), site, stream.places[place]});
     stream.places[place] = site;
+  }
+
+  void two_intervals(std::uint32_t number, std::uint64_t place, const record::TwoIntervals& two) {
+    const auto& places = out_.streams_[number].places;
+    const bool share = place < places.size() && places[place] != kUndefined &&
+                       out_.sites_[places[place]].work.kind == ZoneKind::share;
+    interval(number, 0, two.before + two.wait, two.wait);
+    interval(number, place, two.after, share ? two.after : two.sum());
   }
 
   void interval(std::uint32_t number, std::uint64_t place, std::uint64_t delta, std::uint64_t duration) {
@@ -344,10 +354,26 @@ void EventCursor::decode(std::size_t chunk) {
   block_.clear();
   next_ = 0;
   ZoneEvent event;
+  const auto add = [&](std::uint64_t place, std::uint64_t delta, std::uint64_t duration) {
+    last_end += delta;
+    event.site = places_[place];
+    event.end = last_end;
+    event.begin = last_end - std::min(duration, last_end);
+    block_.push_back(event);
+    event = {};
+  };
   for (std::size_t i = 0; i < words.size(); ++i) {
     const auto [tag, extra] = smallmind::decode(words[i]);
     std::uint64_t delta = words[i] >> record::kDurationBits & record::kMostDelta;
     std::uint64_t duration = words[i] & record::kMostDuration, place = tag;
+    if (tag >= record::kSites && tag < 2 * record::kSites) {
+      const record::TwoIntervals two = record::TwoIntervals::of(words[i]);
+      place -= record::kSites;
+      const bool share = recording_->sites_[places_[place]].work.kind == ZoneKind::share;
+      add(0, two.before + two.wait, two.wait);
+      add(place, two.after, share ? two.after : two.sum());
+      continue;
+    }
     if (tag >= record::kFirstEscape) {
       const auto escape = static_cast<Escape>(tag);
       if (escape == Escape::define) {
@@ -364,12 +390,7 @@ void EventCursor::decode(std::size_t chunk) {
       i += extra;
       if (escape != Escape::wide) continue;
     }
-    last_end += delta;
-    event.site = places_[place];
-    event.end = last_end;
-    event.begin = last_end - std::min(duration, last_end);
-    block_.push_back(event);
-    event = {};
+    add(place, delta, duration);
   }
 }
 

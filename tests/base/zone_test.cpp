@@ -98,6 +98,8 @@ class PoolSums {
 
  private:
   void add(const ZoneRecord& zone) {
+    if (const ZoneWait* wait = zone.wait; wait != nullptr)
+      add({wait->name, {.kind = wait->kind}, wait->begin, wait->end, {}});
     const std::lock_guard lock(mutex_);
     const std::string key = std::string(zone.name) + std::to_string(static_cast<int>(zone.work.kind));
     ++count_[key];

@@ -80,6 +80,16 @@ TEST(RooflineCache, ReturnsWhatWasSaved) {
   EXPECT_FALSE(load_roofline(directory, "another machine").has_value());
 }
 
+TEST(RooflineCache, ForgetsWhatWasExceeded) {
+  const TempFolder folder;
+  save_roofline(folder.path(), "this machine", example());
+  save_roofline(folder.path(), "another", example());
+  forget_roofline(folder.path(), "this machine");
+  forget_roofline(folder.path(), "never seen");
+  EXPECT_FALSE(load_roofline(folder.path(), "this machine"));
+  EXPECT_TRUE(load_roofline(folder.path(), "another"));
+}
+
 TEST(RooflineCache, IgnoresBrokenFiles) {
   const TempFolder folder;
   save_roofline(folder.path(), "key", example());

@@ -178,6 +178,21 @@ TEST_F(RecorderTest, RatesDivideTheWorkOfAllCallsByTheTimeOfAllCalls) {
   EXPECT_LE(row.p95, row.most);
 }
 
+TEST_F(RecorderTest, WhatWorkersDoForAPlainZoneIsThatZones) {
+  ThreadPool pool(2);
+  const Recording recording = record([&] {
+    const Zone pass("pass", {.kind = ZoneKind::pass});
+    pool.run([](int) { spin(1); });
+    const Zone zone("zone", {.phase = Phase::data});
+    pool.run([](int) { spin(2); });
+  });
+  const OpTable table = make_op_table(recording);
+  EXPECT_EQ(table.rows.size(), 2u) << op_table_text(table);
+  for (const OpRow& row : table.rows) EXPECT_EQ(row.calls, 1) << row.name;
+  EXPECT_GE(row_of(table, "pass").share, 0.00099);
+  EXPECT_GE(row_of(table, "zone", Phase::data).share, 0.00199);
+}
+
 TEST_F(RecorderTest, AllocationsBelongToTheirThreadAndZone) {
   if (!heap_is_counted()) GTEST_SKIP() << "skipped: a sanitizer owns malloc";
   std::atomic<bool> stop{false}, begun{false};
@@ -315,7 +330,7 @@ TEST_F(RecorderTest, TenMillionEventsStreamThroughBoundedMemory) {
 
 TEST_F(RecorderTest, LongTimesAndManySitesKeepTheirValues) {
   EventRing ring(1 << 16, 100);
-  StreamState state{0, 100, 0};
+  StreamState state;
   RecordWriter writer(path());
   writer.words(record::Chunk::clock, 0, 100, 1000);
   writer.chunk(record::Chunk::thread, 0, "t");
@@ -331,7 +346,8 @@ TEST_F(RecorderTest, LongTimesAndManySitesKeepTheirValues) {
   }
   writer.drain(ring, state);
   writer.words(record::Chunk::clock, 0, now + 1, 2000);
-  EXPECT_EQ(state.events, 4000u);
+  writer.flush();
+  EXPECT_EQ(ring.events(), 4000u);
   const Recording recording = Recording::open(path());
   EXPECT_FALSE(recording.complete()) << "nothing ended it";
   EventCursor events = recording.events(0);

@@ -36,7 +36,7 @@ std::string small_file(const std::filesystem::path& path) {
     for (std::uint32_t t = 0; t < 2; ++t) {
       writer.chunk(record::Chunk::thread, t, t == 0 ? "main" : "sm-1");
       EventRing ring(256, 1000);
-      StreamState state{t, 1000, 0};
+      StreamState state{t};
       for (std::uint64_t i = 0; i < 12; ++i) {
         const ZoneWork work{
             .layer = static_cast<int>(i % 3), .flops = 10, .kind = i == 11 ? ZoneKind::pass : ZoneKind::op};
@@ -45,9 +45,12 @@ std::string small_file(const std::filesystem::path& path) {
                    i == 11 ? 1000 : 1000 + 100 * i,
                    1050 + 100 * i,
                    {i % 2, 64 * (i % 2), 0}});
-        if (i % 5 == 4) writer.drain(ring, state);
+        if (i % 5 != 4) continue;
+        writer.drain(ring, state);
+        writer.flush();
       }
       writer.drain(ring, state);
+      writer.flush();
     }
     writer.words(record::Chunk::memory, 0, 1500, 2, 4096);
     writer.words(record::Chunk::clock, 0, 3000, 2050);

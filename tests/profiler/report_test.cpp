@@ -231,6 +231,24 @@ TEST(Insights, NameWaitsWithTheirNumbers) {
   EXPECT_FALSE(says(report, "barriers"));
 }
 
+TEST(Insights, ARoofThatIsExceededIsWrong) {
+  const TempFolder folder;
+  Report report = make_report(Recording::open(write_known(folder)));
+  EXPECT_EQ(beyond_roof(report), nullptr);
+  report.main.rows.front().roof = {.share = 1.1, .bound = RoofBound::compute, .threads = 2};
+  EXPECT_EQ(beyond_roof(report), &report.main.rows.front());
+  std::string text;
+  for (const Insight& insight : find_insights(report)) {
+    text += insight.text + "\n";
+    EXPECT_FALSE(insight.level == InsightLevel::good && insight.text.find(" takes ") != std::string::npos)
+        << insight.text;
+  }
+  EXPECT_NE(text.find("must be wrong"), std::string::npos) << text;
+  EXPECT_NE(text.find("doctor --fresh"), std::string::npos) << text;
+  report.main.rows.front().roof.bound = RoofBound::l2;  // may come from L1 instead
+  EXPECT_EQ(beyond_roof(report), nullptr);
+}
+
 TEST(JsonReport, KeepsItsContract) {
   const TempFolder folder;
   const json document = json::parse(json_report(make_report(Recording::open(write_known(folder)))));

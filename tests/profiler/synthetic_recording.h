@@ -19,7 +19,7 @@ class SyntheticRecording {
     const auto number = static_cast<std::uint32_t>(threads_.size());
     Thread& thread = threads_.emplace_back();
     thread.ring = std::make_unique<EventRing>(std::size_t{1} << 16, kStart);
-    thread.stream = {number, kStart, 0};
+    thread.stream.thread = number;
     writer_.chunk(record::Chunk::thread, number, name);
     return number;
   }
@@ -29,7 +29,9 @@ class SyntheticRecording {
             std::uint64_t end, const ThreadCounters& taken = {}) {
     Thread& mine = threads_[thread];
     mine.ring->push({name, work, kStart + begin, kStart + end, taken});
-    if (mine.ring->peek().size() > 4096) writer_.drain(*mine.ring, mine.stream);
+    if (mine.ring->peek().size() < 4096) return;
+    writer_.drain(*mine.ring, mine.stream);
+    writer_.flush();
   }
 
   void memory(std::uint64_t at, int category, std::int64_t bytes) {
@@ -42,10 +44,12 @@ class SyntheticRecording {
   void finish(std::uint64_t end, bool cut = false, std::uint64_t dropped = 0) {
     for (Thread& thread : threads_) writer_.drain(*thread.ring, thread.stream);
     clock(end);
+    writer_.flush();
     if (cut) return;
     for (const Thread& thread : threads_)
-      writer_.words(record::Chunk::life, thread.stream.thread, end, thread.stream.events, dropped, 1);
+      writer_.words(record::Chunk::life, thread.stream.thread, end, thread.ring->events(), dropped, 1);
     writer_.chunk(record::Chunk::end, 0, "");
+    writer_.flush();
   }
 
  private:

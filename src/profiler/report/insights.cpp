@@ -32,6 +32,14 @@ std::string roof_text(const RoofUse& roof) {
   return fmt::format("the {} roof of {} with {}", stream_name(roof.stream), bound_name(roof.bound), threads);
 }
 
+bool exceeds(const ReportRow& row) {
+  return row.roof.share > 1.02 && row.wall_share > 0.01;
+}
+
+double surely_beyond(const RoofUse& roof) {
+  return roof.bound == RoofBound::compute ? 1.02 : 1.25;
+}
+
 // The recording itself: what it misses and what disturbed it.
 void check_recording(const Report& report, Insights& out) {
   if (!report.complete)
@@ -61,13 +69,18 @@ void check_recording(const Report& report, Insights& out) {
               "or to waiting for the system.",
               thread.name, percent(thread.cpu, thread.present), thread.present, taken));
   }
-  for (const ReportRow& row : report.main.rows)
-    if (row.roof.share > 1.02 && row.wall_share > 0.01)
-      add(out, InsightLevel::warning,
-          fmt::format(
-              "{} exceeds {} by {:.0f} %: its data stays closer than the bytes it declares suggest, or the "
-              "roof was measured too low.",
-              row_name(row.op), roof_text(row.roof), 100 * (row.roof.share - 1)));
+  for (const ReportRow& row : report.main.rows) {
+    if (!exceeds(row)) continue;
+    std::string text = fmt::format("{} exceeds {} by {:.0f} %", row_name(row.op), roof_text(row.roof),
+                                   100 * (row.roof.share - 1));
+    text +=
+        row.roof.share > surely_beyond(row.roof)
+            ? ": that roof must be wrong, measured on a busy machine (`smallmind doctor --fresh` measures "
+              "it anew)."
+            : ": its data stays closer than the bytes it declares suggest, or the roof was measured too "
+              "low (`smallmind doctor --fresh` measures it anew).";
+    add(out, InsightLevel::warning, std::move(text));
+  }
 }
 
 void hottest(const Report& report, Insights& out) {
@@ -76,7 +89,10 @@ void hottest(const Report& report, Insights& out) {
   std::string text =
       fmt::format("{} takes {:.0f} % of the wall time", row_name(row.op), 100 * row.wall_share);
   InsightLevel level = InsightLevel::note;
-  if (row.roof.share >= 0) {
+  if (exceeds(row)) {
+    text += fmt::format("; its share of {} reads {:.0f} % and says nothing", roof_text(row.roof),
+                        100 * row.roof.share);
+  } else if (row.roof.share >= 0) {
     text += fmt::format(" and reaches {:.0f} % of {}", 100 * row.roof.share, roof_text(row.roof));
     if (row.roof.share >= 0.8) {
       level = InsightLevel::good;
@@ -212,6 +228,15 @@ void heap(const Report& report, Insights& out) {
 }
 
 }  // namespace
+
+const ReportRow* beyond_roof(const Report& report) {
+  const ReportRow* furthest = nullptr;
+  for (const ReportRow& row : report.main.rows)
+    if (exceeds(row) && row.roof.share > surely_beyond(row.roof) &&
+        (furthest == nullptr || row.roof.share > furthest->roof.share))
+      furthest = &row;
+  return furthest;
+}
 
 std::vector<Insight> find_insights(const Report& report) {
   Insights out;
