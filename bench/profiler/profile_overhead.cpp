@@ -3,7 +3,7 @@
 //   profile_overhead [PROCESSES] [THREADS] [small|medium|training]   default 20, all threads, all three
 //
 // Blocks alternate within a process: 0.2 s each, so that the recorder's thread comes to the rings, at least
-// every 0.1 s, while they last, with pauses for what is left. Each process gives three ratios; where its
+// every 0.05 s, while they last, with pauses for what is left. Each process gives three ratios; where its
 // pages happen to lie moves them by 1 to 2 %, hence many processes. Printed are, with 95 % intervals, the
 // medians of the ratios of the mean time per token (per step), which other programs disturb, and of the
 // median time, which sees all but the recorder's own thread; and what that thread took of a core.
@@ -35,7 +35,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr double kBlockSeconds = 0.2;
 constexpr int kPairs = 3;  // of a process
-constexpr std::chrono::milliseconds kPause{110};
+constexpr std::chrono::milliseconds kPause{60};
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
