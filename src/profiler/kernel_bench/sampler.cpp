@@ -4,6 +4,8 @@
 // region (0.3 us) do not count. Within a block, samples of each roof and of the work alternate; then each
 // rival gets a block, with a pause before and after in which thread pools stop spinning: OpenBLAS's workers
 // spin for 2^26 cycles, some 25 ms. Samples in which somebody else used the core (issue_rate.h) are left out.
+// The share of the roof is the median of the ratios within a turn, so that what a neighbour changes from one
+// millisecond to the next changes both sides of it.
 #include "profiler/kernel_bench/sampler.h"
 
 #include <time.h>
@@ -29,6 +31,9 @@ constexpr int kAttempts = 4;
 constexpr double kLongerAboveRoof = 3;
 constexpr double kMostForeign = 0.03;
 constexpr double kLeastCpuShare = 0.97;
+// A rival that takes so much longer than in its best block, or than our work, lost a core to its own pool.
+constexpr double kLostBlock = 2;
+constexpr double kLostRival = 50;
 
 double seconds_of(clockid_t clock) {
   timespec time{};
@@ -74,12 +79,17 @@ class Timed {
     for (const Sample& s : samples_) best = std::max(best, s.issue_rate);
     return best;
   }
-  // Samples in which the thread had its core, and for itself, if there are any.
-  std::vector<double> seconds(double best_issue_rate) const {
+  // Whether the thread had its core in sample i, and for itself.
+  bool clean(std::size_t i, double best_issue_rate) const {
+    return samples_[i].whole && samples_[i].issue_rate >= kSharedIssueRate * best_issue_rate;
+  }
+  double seconds(std::size_t i) const { return samples_[i].seconds; }
+  // The clean ones of samples [first, end), or all of them if none is.
+  std::vector<double> seconds(std::size_t first, std::size_t end, double best_issue_rate) const {
     std::vector<double> kept, all;
-    for (const Sample& s : samples_) {
-      all.push_back(s.seconds);
-      if (s.whole && s.issue_rate >= kSharedIssueRate * best_issue_rate) kept.push_back(s.seconds);
+    for (std::size_t i = first; i < end; ++i) {
+      all.push_back(seconds(i));
+      if (clean(i, best_issue_rate)) kept.push_back(seconds(i));
     }
     return kept.empty() ? all : kept;
   }
@@ -105,26 +115,39 @@ class Timed {
   std::vector<Sample> samples_;
 };
 
+// Sample `own` of the work, and of each roof the samples [first, end) beside it.
+struct Turn {
+  std::size_t own = 0;
+  std::vector<std::pair<std::size_t, std::size_t>> roofs;
+};
+
 // Roofs and work in alternation, now the one first, now the other: at least `seconds` and `least` samples of
-// the work. Beside long work a roof gets several samples, so that its median does not hang on a few
-// milliseconds.
-void alternate(std::vector<Timed>& roofs, Timed& own, double seconds, std::size_t least) {
+// the work. Beside long work a roof gets several samples, so that it does not hang on half a millisecond.
+void alternate(std::vector<Timed>& roofs, Timed& own, double seconds, std::size_t least,
+               std::vector<Turn>& turns) {
   double spent = 0, last = 0;
-  const auto sample_roofs = [&] {
+  const auto sample_roofs = [&](Turn& turn) {
     for (Timed& roof : roofs) {
+      const std::size_t first = roof.samples();
       double roof_spent = roof.sample();
       while (roof_spent < kRoofPart * last) roof_spent += roof.sample();
+      turn.roofs.emplace_back(first, roof.samples());
     }
   };
   for (std::size_t taken = 0; spent < seconds || taken < least; ++taken) {
-    if (taken % 2 == 0) sample_roofs();
+    Turn turn{own.samples(), {}};
+    if (taken % 2 == 0) sample_roofs(turn);
     last = own.sample();
-    if (taken % 2 == 1) sample_roofs();
+    if (taken % 2 == 1) sample_roofs(turn);
     spent += last;
+    turns.push_back(std::move(turn));
   }
 }
 
-void rival_block(const RivalRun& rival, Timed& timed, double seconds, bool first, std::size_t least) {
+// Samples [first, end) of a rival.
+using RivalBlock = std::pair<std::size_t, std::size_t>;
+
+RivalBlock rival_block(const RivalRun& rival, Timed& timed, double seconds, bool first, std::size_t least) {
   std::this_thread::sleep_for(kPause);
   rival.select();
   if (first)
@@ -134,6 +157,50 @@ void rival_block(const RivalRun& rival, Timed& timed, double seconds, bool first
   const double begin = now();
   const std::size_t before = timed.samples();
   while (now() - begin < seconds || timed.samples() - before < least) timed.sample();
+  return {before, timed.samples()};
+}
+
+// Seconds per call: the median over the blocks in which the rival had its cores; 0 if it never had.
+double rival_seconds(const Timed& rival, const std::vector<RivalBlock>& blocks, double rate, double own) {
+  std::vector<double> all, medians;
+  for (const auto& [first, end] : blocks) medians.push_back(median(rival.seconds(first, end, rate)));
+  const double best = *std::min_element(medians.begin(), medians.end());
+  if (best > kLostRival * own) return 0;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (medians[i] > kLostBlock * best) continue;
+    const std::vector<double> block = rival.seconds(blocks[i].first, blocks[i].second, rate);
+    all.insert(all.end(), block.begin(), block.end());
+  }
+  return median(all);
+}
+
+// Sets the roof that binds and the work's share of it.
+void hold_against_roofs(const KernelWork& work, const Timed& own, const std::vector<Timed>& roofs,
+                        const std::vector<Turn>& turns, double rate, Measurement& result) {
+  std::vector<double> shares, all;
+  std::vector<std::vector<double>> needs(roofs.size());  // seconds that each roof asks for
+  for (const Turn& turn : turns) {
+    bool clean = own.clean(turn.own, rate);
+    double least = 0;
+    for (std::size_t i = 0; i < roofs.size(); ++i) {
+      const Roof& roof = work.roofs[i];
+      const auto [first, end] = turn.roofs[i];
+      for (std::size_t at = first; at < end; ++at) clean = clean && roofs[i].clean(at, rate);
+      const auto needed = static_cast<double>(roof.flops ? work.cost.flops : work.cost.bytes);
+      needs[i].push_back(needed / roof.amount * median(roofs[i].seconds(first, end, rate)));
+      least = std::max(least, needs[i].back());
+    }
+    all.push_back(least / own.seconds(turn.own));
+    if (clean) shares.push_back(all.back());
+  }
+  result.share = median(shares.empty() ? all : shares);
+  double slowest = 0;
+  for (std::size_t i = 0; i < roofs.size(); ++i) {
+    const double seconds = median(needs[i]);
+    if (seconds <= slowest) continue;
+    slowest = seconds;
+    result.roof = work.roofs[i].name;
+  }
 }
 
 Measurement attempt(const KernelWork& work, double seconds, bool one_thread) {
@@ -145,30 +212,24 @@ Measurement attempt(const KernelWork& work, double seconds, bool one_thread) {
   own.calibrate();
   for (Timed& roof : roofs) roof.calibrate();
   const std::size_t least = (kLeastSamples + kRounds - 1) / kRounds;
+  std::vector<Turn> turns;
+  std::vector<std::vector<RivalBlock>> blocks(rivals.size());
   for (int round = 0; round < kRounds; ++round) {
-    alternate(roofs, own, seconds / kRounds, least);
+    alternate(roofs, own, seconds / kRounds, least, turns);
     for (std::size_t i = 0; i < rivals.size(); ++i)
-      rival_block(work.rivals[i], rivals[i], seconds / kRounds / 2, round == 0, least);
+      blocks[i].push_back(rival_block(work.rivals[i], rivals[i], seconds / kRounds / 2, round == 0, least));
     if (!rivals.empty()) std::this_thread::sleep_for(kPause);
   }
   double rate = own.best_issue_rate();
   for (const Timed& roof : roofs) rate = std::max(rate, roof.best_issue_rate());
   Measurement result;
-  const std::vector<double> seconds_per_run = own.seconds(rate);
+  const std::vector<double> seconds_per_run = own.seconds(0, own.samples(), rate);
   result.seconds = median(seconds_per_run);
   result.spread = median_deviation(seconds_per_run) / result.seconds;
-  double least_seconds = 0;
-  for (std::size_t i = 0; i < roofs.size(); ++i) {
-    const Roof& roof = work.roofs[i];
-    const auto needed = static_cast<double>(roof.flops ? work.cost.flops : work.cost.bytes);
-    const double needs = needed / roof.amount * median(roofs[i].seconds(rate));
-    if (needs <= least_seconds) continue;
-    least_seconds = needs;
-    result.roof = roof.name;
-  }
-  result.share = least_seconds / result.seconds;
+  if (!roofs.empty()) hold_against_roofs(work, own, roofs, turns, rate, result);
   for (std::size_t i = 0; i < rivals.size(); ++i)
-    result.rival_seconds.emplace_back(work.rivals[i].name, median(rivals[i].seconds(rate)));
+    if (const double taken = rival_seconds(rivals[i], blocks[i], rate, result.seconds); taken > 0)
+      result.rival_seconds.emplace_back(work.rivals[i].name, taken);
   result.foreign_share = foreign.share();
   result.disturbed = foreign.disturbed();
   return result;

@@ -41,9 +41,10 @@ struct SampleEffort {
 struct Measurement {
   double seconds = 0;  // per run(), median
   double spread = 0;   // median absolute deviation over the median
-  double share = 0;    // least possible seconds by the roofs over `seconds`; 0 without roofs
-  std::string roof;    // the one that binds
-  std::vector<std::pair<std::string, double>> rival_seconds;
+  double share =
+      0;  // median over turns of the least possible seconds by the roofs over the work's; 0 without
+  std::string roof;                                           // the one that binds
+  std::vector<std::pair<std::string, double>> rival_seconds;  // without rivals that lost their cores
   double foreign_share = 0;
   bool disturbed = false;
 };
