@@ -1,6 +1,6 @@
 """How often `smallmind profile compare` is right: pairs of sides whose truth is known.
 
-Usage: compare_power.py --program SMALLMIND --probe COMPARE_PROBE [--pairs 20] [--blocks 16] [--passes 15] [--model small]
+Usage: compare_power.py --program SMALLMIND --probe COMPARE_PROBE [--pairs 20] [--blocks 24] [--passes 15] [--model small]
                         [--operation linear_gelu] [--factor 1.1] [--keep DIR]
 
 Each pair records A and B in turns, block by block, each block a process of its own. In the first half of the pairs
@@ -46,7 +46,7 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--probe", required=True)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--blocks", type=int, default=16)
+    parser.add_argument("--blocks", type=int, default=24)
     parser.add_argument("--passes", type=int, default=15)
     parser.add_argument("--model", default="small")
     parser.add_argument("--operation", default="linear_gelu")

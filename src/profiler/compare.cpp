@@ -15,10 +15,10 @@
 namespace smallmind {
 namespace {
 
-// The chance of any false report. Blocks tell 1 % apart as it is, so that they can afford a level at which
-// tails heavier than the normal distribution's (a process whose pages lie badly) do not matter: an operation
-// that is 10 % slower has a p of 1e-9. Wholes must guess their spread and have no power to spare.
-constexpr double kLevelOfBlocks = 0.001, kLevelOfWholes = 0.02;
+// The chance of any false report. Blocks have power to spare for a strict level: tails heavier than the
+// normal distribution's (a process whose pages lie badly) make some 2 % of it. Wholes must guess their
+// spread.
+constexpr double kLevelOfBlocks = 0.005, kLevelOfWholes = 0.02;
 constexpr double kLeastShare = 0.005;
 // Degrees of freedom that the common variance counts for beside an operation's own.
 constexpr double kPriorDegrees = 4;

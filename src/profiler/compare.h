@@ -10,7 +10,7 @@
 // what all have in common is the machine's doing (its clock, a neighbour), or of something that touches
 // everything, and is reported apart. An operation has changed where Student's test says so; its variance is
 // moderated by that of the others (Smyth 2004: a few blocks say little about one variance), and Holm's
-// correction keeps the chance of any false report under 0.1 % with blocks, else under 2 %. Operations below
+// correction keeps the chance of any false report under 0.5 % with blocks, else under 2 %. Operations below
 // half a percent of the time on both sides are not judged. Counts (calls, allocations, bytes) have no noise:
 // each difference is reported.
 #pragma once

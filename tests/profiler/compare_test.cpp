@@ -75,8 +75,8 @@ TEST_P(CompareBlocks, SameBuildsShowNoChange) {
     const auto [a, b] = Machine(seed).blocks(GetParam());
     false_alarms += any_judged(compare_runs(a, b)) ? 1 : 0;
   }
-  // Of 200: 2 %, with three standard deviations of that count, or 0.1 %.
-  EXPECT_LE(false_alarms, GetParam() == 1 ? 4 + 6 : 2);
+  // Of 200: 2 %, with three standard deviations of that count, or 0.5 %.
+  EXPECT_LE(false_alarms, GetParam() == 1 ? 4 + 6 : 1 + 3);
 }
 
 TEST_P(CompareBlocks, ASlowDownOfTenPercentIsNamedFirst) {
