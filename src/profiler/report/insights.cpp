@@ -40,6 +40,27 @@ double surely_beyond(const RoofUse& roof) {
   return roof.bound == RoofBound::compute ? 1.02 : 1.25;
 }
 
+// One sentence for all of them, by the row that goes furthest.
+void exceeded_roofs(const Report& report, Insights& out) {
+  const ReportRow* furthest = beyond_roof(report);
+  int others = -1;
+  for (const ReportRow& row : report.main.rows) {
+    if (!exceeds(row)) continue;
+    ++others;
+    if (furthest == nullptr) furthest = &row;
+  }
+  if (furthest == nullptr) return;
+  const RoofUse& roof = furthest->roof;
+  std::string text = fmt::format("{} exceeds {} by {:.0f} %", row_name(furthest->op), roof_text(roof),
+                                 100 * (roof.share - 1));
+  if (others > 0) text += fmt::format(", and {} more exceed theirs", others);
+  text +=
+      roof.share > surely_beyond(roof)
+          ? ": that roof must be wrong, measured on a busy machine"
+          : ": its data stays closer than the bytes it declares suggest, or the roof was measured too low";
+  add(out, InsightLevel::warning, text + " (`smallmind doctor --fresh` measures it anew).");
+}
+
 // The recording itself: what it misses and what disturbed it.
 void check_recording(const Report& report, Insights& out) {
   if (!report.complete)
@@ -69,18 +90,7 @@ void check_recording(const Report& report, Insights& out) {
               "or to waiting for the system.",
               thread.name, percent(thread.cpu, thread.present), thread.present, taken));
   }
-  for (const ReportRow& row : report.main.rows) {
-    if (!exceeds(row)) continue;
-    std::string text = fmt::format("{} exceeds {} by {:.0f} %", row_name(row.op), roof_text(row.roof),
-                                   100 * (row.roof.share - 1));
-    text +=
-        row.roof.share > surely_beyond(row.roof)
-            ? ": that roof must be wrong, measured on a busy machine (`smallmind doctor --fresh` measures "
-              "it anew)."
-            : ": its data stays closer than the bytes it declares suggest, or the roof was measured too "
-              "low (`smallmind doctor --fresh` measures it anew).";
-    add(out, InsightLevel::warning, std::move(text));
-  }
+  exceeded_roofs(report, out);
 }
 
 void hottest(const Report& report, Insights& out) {
