@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
@@ -130,6 +131,14 @@ void flatten(const nlohmann::json& value, const std::string& path, std::map<std:
     flatten(inner, path.empty() ? name : fmt::format("{}.{}", path, name), out);
 }
 
+// Measured numbers, such as the clock, differ a little between any two runs.
+bool nearly_equal(const std::string& a, const std::string& b) {
+  char *end_a = nullptr, *end_b = nullptr;
+  const double x = std::strtod(a.c_str(), &end_a), y = std::strtod(b.c_str(), &end_b);
+  const bool numbers = !a.empty() && !b.empty() && *end_a == 0 && *end_b == 0;
+  return numbers && a.find('.') != a.npos && std::abs(x - y) < 0.02 * std::max(std::abs(x), std::abs(y));
+}
+
 std::vector<std::string> environment_changes(const RunSamples& before, const RunSamples& after) {
   std::map<std::string, std::string> a, b;
   flatten(nlohmann::json::parse(before.environment, nullptr, false), "", a);
@@ -138,7 +147,9 @@ std::vector<std::string> environment_changes(const RunSamples& before, const Run
   std::vector<std::string> lines;
   for (const auto& [path, value] : a) {
     const auto other = b.find(path);
-    if (other == b.end() || other->second == value || kAlwaysDiffer.contains(path)) continue;
+    if (other == b.end() || other->second == value || nearly_equal(value, other->second) ||
+        kAlwaysDiffer.contains(path))
+      continue;
     lines.push_back(fmt::format("{}: {} -> {}", path, value, other->second));
   }
   return lines;

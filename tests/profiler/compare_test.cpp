@@ -131,9 +131,10 @@ TEST(Compare, CausesComeFromTheCounts) {
   for (RunSamples& run : b) {
     run.ops.at(attention).calls = 12;
     run.ops.at(add).heap_allocations = 3;
-    run.environment = R"({"isa": "avx2", "date": "tomorrow", "cpu": {"cores": 2}})";
+    run.environment = R"({"isa": "avx2", "date": "tomorrow", "clock_ghz": 4.30, "cpu": {"cores": 2}})";
   }
-  for (RunSamples& run : a) run.environment = R"({"isa": "avx512", "date": "today", "cpu": {"cores": 2}})";
+  for (RunSamples& run : a)
+    run.environment = R"({"isa": "avx512", "date": "today", "clock_ghz": 4.31, "cpu": {"cores": 2}})";
   const Comparison comparison = compare_runs(a, b);
   EXPECT_EQ(comparison.ops.front().key, attention);
   EXPECT_NE(comparison.ops.front().cause.find("calls 8 -> 12 (+50.0 %)"), std::string::npos);

@@ -36,8 +36,9 @@ bool exceeds(const ReportRow& row) {
   return row.roof.share > 1.02 && row.wall_share > 0.01;
 }
 
-double surely_beyond(const RoofUse& roof) {
-  return roof.bound == RoofBound::compute ? 1.02 : 1.25;
+// FLOPs are what a formula says. Data may stay closer than an op's bytes suggest.
+bool roof_is_wrong(const ReportRow& row) {
+  return exceeds(row) && row.roof.bound == RoofBound::compute;
 }
 
 // One sentence for all of them, by the row that goes furthest.
@@ -55,7 +56,7 @@ void exceeded_roofs(const Report& report, Insights& out) {
                                  100 * (roof.share - 1));
   if (others > 0) text += fmt::format(", and {} more exceed theirs", others);
   text +=
-      roof.share > surely_beyond(roof)
+      roof_is_wrong(*furthest)
           ? ": that roof must be wrong, measured on a busy machine"
           : ": its data stays closer than the bytes it declares suggest, or the roof was measured too low";
   add(out, InsightLevel::warning, text + " (`smallmind doctor --fresh` measures it anew).");
@@ -242,9 +243,7 @@ void heap(const Report& report, Insights& out) {
 const ReportRow* beyond_roof(const Report& report) {
   const ReportRow* furthest = nullptr;
   for (const ReportRow& row : report.main.rows)
-    if (exceeds(row) && row.roof.share > surely_beyond(row.roof) &&
-        (furthest == nullptr || row.roof.share > furthest->roof.share))
-      furthest = &row;
+    if (roof_is_wrong(row) && (furthest == nullptr || row.roof.share > furthest->roof.share)) furthest = &row;
   return furthest;
 }
 

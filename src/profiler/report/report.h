@@ -118,8 +118,8 @@ struct Report {
 // Walks the recording a few times. Throws Error{bad_input} for sections that are no JSON objects.
 Report make_report(const Recording& recording, const ReportOptions& options = {});
 
-// The row that goes furthest beyond its roof, so far that the roof must be wrong, or null: 2 % above the peak
-// of multiply-adds; 25 % above a bandwidth, because data may stay closer than an op's bytes suggest.
+// The row that goes furthest beyond the peak of multiply-adds, by 2 % or more, so that this must be wrong; or
+// null. Bandwidths prove nothing: data may stay closer than an op's bytes suggest.
 const ReportRow* beyond_roof(const Report& report);
 
 // What the numbers say, in plain words; called by make_report().
