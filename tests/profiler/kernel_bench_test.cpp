@@ -12,6 +12,14 @@
 #include "profiler/kernel_bench/spec.h"
 #include "profiler/kernel_bench/targets.h"
 
+#ifdef __SANITIZE_ADDRESS__
+// oneDNN keeps 72 bytes of its own for ever.
+extern "C" const char* __lsan_default_suppressions();
+const char* __lsan_default_suppressions() {
+  return "leak:libdnnl";
+}
+#endif
+
 namespace smallmind {
 namespace {
 

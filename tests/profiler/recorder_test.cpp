@@ -61,11 +61,10 @@ class RecorderTest : public testing::Test {
   RecorderSummary summary;
 };
 
-const OpRow& row_of(const OpTable& table, std::string_view name, Phase phase = Phase::none) {
-  static const OpRow kNone;
+OpRow row_of(const OpTable& table, std::string_view name, Phase phase = Phase::none) {
   const OpRow* row = table.find(name, phase);
   if (row == nullptr) ADD_FAILURE() << "no row " << name;
-  return row == nullptr ? kNone : *row;
+  return row == nullptr ? OpRow{} : *row;
 }
 
 TEST_F(RecorderTest, EverythingThatAZoneSaysComesBack) {

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <random>
 
 #include "base/error.h"
@@ -19,7 +18,7 @@ namespace {
 class Bytes {
  public:
   explicit Bytes(std::string_view text) : words_((text.size() + 7) / 8), size_(text.size()) {
-    std::memcpy(words_.data(), text.data(), text.size());
+    text.copy(reinterpret_cast<char*>(words_.data()), text.size());
   }
   std::span<const std::byte> span() const { return std::as_bytes(std::span(words_)).first(size_); }
 
