@@ -247,7 +247,7 @@ TEST_F(RecorderTest, TheColdPassStandsApartFromTheWarmOnes) {
   EXPECT_EQ(warm.passes, 3);
   EXPECT_EQ(warm.tokens, 21);
   EXPECT_EQ(row_of(cold, "op").calls, 1);
-  EXPECT_GE(row_of(cold, "op").mean, 0.0199);
+  EXPECT_GE(row_of(cold, "op").mean, 0.01999);
   EXPECT_EQ(row_of(warm, "op").calls, 3) << "neither the cold pass nor what came after";
   EXPECT_GE(row_of(warm, "op").p50, 0.0019);
   EXPECT_LT(row_of(warm, "op").least, 0.0150);
@@ -551,10 +551,11 @@ TEST_F(RecorderTest, BusyAndSpinningTimeAgreesWithTheSystemsClockOfTheThread) {
     double own = 0;  // of the pool's threads; all waits are short, so all of them are spent spinning
     spent = 0;
     for (const ThreadRow& thread : table.threads) {
-      spent += thread.busy + thread.wait + thread.idle;
+      const double recorded = thread.busy + thread.wait + thread.idle;
+      EXPECT_GT(recorded, 0.99 * thread.cpu);
+      spent += recorded;
       own += thread.cpu;
     }
-    EXPECT_GT(spent, 0.98 * own);
     const double others = process_cpu() - cpu_before - own + std::max(0.0, foreign.excess_seconds());
     unexplained = spent - own - others;
   }
