@@ -2,6 +2,7 @@
 //
 // Tile: 6 rows x 16 columns = 12 accumulators, 2 vectors of B, 1 broadcast of A: 15 of 16 registers. 12 FMAs
 // take 6 cycles on two units, need 8 loads of the 12 that two ports give, and cover latency 5 (10 chains).
+// Four rows of 24 columns would do as well from L1, but read one and a half times as much of B from L2.
 #include <immintrin.h>
 
 #include "kernels/kernels.h"
@@ -16,6 +17,7 @@ struct Vec {
   using Reg = __m256;
   using Mask = __m256i;
   static constexpr Index kLanes = 8;
+  static constexpr int kRegisters = 16;
   static Mask mask(Index lanes) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMaskLanes + 8 - lanes));
   }
@@ -30,21 +32,28 @@ struct Vec {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
   }
   static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
-  static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
+  // As the instruction: from the intrinsic GCC 12 takes three forms, lets accumulators change places between
+  // steps of k and keeps one of them in memory.
+  static Reg fma(Reg a, Reg b, Reg c) {
+    asm("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
+    return c;
+  }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
   static void store(float* p, Mask mask, Reg x) { _mm256_maskstore_ps(p, mask, x); }
 };
 
-constexpr int kPanelVectors = 3;
-constexpr int kTileRows = 4;
-constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 3, 2, 1, 1};  // indexed by rows
-constexpr Index kBlockK = 384;                                 // a slab of A takes 6 KiB of L1
+constexpr int kPanelVectors = 2;
+constexpr int kTileRows = 6;
+constexpr int kStepsAtOnce = 2;
+constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 3, 2, 1, 1, 1};  // indexed by rows
+constexpr Index kPoorRows = 4;
+constexpr Index kBlockK = 384;  // a slab of A takes 9 KiB of L1
 constexpr Index kBlockKCopied = 384;
-constexpr Index kBlockFloats = 192 * 1024 / 4;  // of B: half of an L2 of 384 KiB and more
+constexpr Index kBlockFloats = 320 * 1024 / 4;  // of B: five eighths of an L2 of 512 KiB
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
-constexpr Index kFewRowsBytes = kFarBytes;
-constexpr Index kNearBytes = 3 * 1024;  // likewise of a block that waits in L2
+constexpr Index kFewRowsBytes = 4 * 1024;       // likewise where the core reads as fast as it can
+constexpr Index kNearBytes = 0;  // likewise of a block that waits in L2, which the core follows by itself
 
 // out[c * out_stride + r] = in[r * stride + c] for 8 x 8; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.

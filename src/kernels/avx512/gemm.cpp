@@ -15,6 +15,7 @@ struct Vec {
   using Reg = __m512;
   using Mask = __mmask16;
   static constexpr Index kLanes = 16;
+  static constexpr int kRegisters = 32;
   static Mask mask(Index lanes) { return static_cast<Mask>((1U << lanes) - 1U); }
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg load(const float* p) { return _mm512_loadu_ps(p); }
@@ -35,8 +36,10 @@ struct Vec {
 
 constexpr int kPanelVectors = 3;
 constexpr int kTileRows = 8;
+constexpr int kStepsAtOnce = 1;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 2, 2, 2, 1, 1, 1, 1};  // indexed by rows
-constexpr Index kBlockK = 512;                                             // a slab of A takes 16 KiB of L1
+constexpr Index kPoorRows = 0;
+constexpr Index kBlockK = 512;                  // a slab of A takes 16 KiB of L1
 constexpr Index kBlockKCopied = 384;            // 12 KiB, beside the lines that are copied
 constexpr Index kBlockFloats = 640 * 1024 / 4;  // of B: five eighths of an L2 of 1 MiB
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory

@@ -1,9 +1,9 @@
 // The product C(m, n) = A(m, k) B(k, n) [+ C] [+ bias] [+ residual] over the vectors of one instruction set.
 //
 // The including file defines, in the same anonymous namespace and before this text: struct Vec (vectors and
-// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], the sizes of blocks kBlockK, kBlockKCopied (where
-// A is transposed) and kBlockFloats, how far to fetch ahead kFarBytes, kFewRowsBytes and kNearBytes, and
-// transpose_square().
+// their masks), kPanelVectors, kTileRows, kPanelsAtOnce[], kStepsAtOnce, kPoorRows (of which a tile has too
+// few chains; 0: none), the sizes of blocks kBlockK, kBlockKCopied (where A is transposed) and kBlockFloats,
+// how far to fetch ahead kFarBytes, kFewRowsBytes and kNearBytes, and transpose_square().
 //
 // Order of the loops: a block of B, kBlockK x (some panels), stays in L2; a slab of kTileRows rows of A stays
 // in L1 and passes over all panels of the block; the tile of C stays in registers for the whole block. Every
@@ -73,7 +73,7 @@ void multiply_slab(const GemmArgs& g, const Slab& s, const Block& block, Ahead a
   alignas(64) float a_copy[kTileRows * kBlockKCopied];
   const Index first = block.first, end = block.end, full_end = min(end, g.n / kPanel);
   const Index element = element_bytes(g), k = block.k1 - block.k0;
-  const bool last_k = block.k1 == g.k, fetch = block.ahead_bytes > 0;
+  const bool last_k = block.k1 == g.k, fetch = block.ahead_bytes > 0, packed = block.k == kPanel;
   Tile t;
   t.a = s.a;
   t.a_row = g.a_row_stride;
@@ -114,17 +114,17 @@ void multiply_slab(const GemmArgs& g, const Slab& s, const Block& block, Ahead a
   Index panel = first;
   const Index at_once = kPanelsAtOnce[s.rows];
   if (at_once > 1 && panel + at_once <= full_end) {
-    const TileFunction f = choose(g, s.rows, at_once, kPanelVectors, false, true);
+    const TileFunction f = choose(g, {s.rows, at_once, kPanelVectors, false, true, packed});
     for (; panel + at_once <= full_end; panel += at_once) run(f, panel, at_once);
   }
   if (panel < full_end) {
-    const TileFunction f = choose(g, s.rows, 1, kPanelVectors, false, fetch);
+    const TileFunction f = choose(g, {s.rows, 1, kPanelVectors, false, fetch, packed});
     for (; panel < full_end; ++panel) run(f, panel, 1);
   }
   if (panel < end) {
     const Index vectors = ceil_div(g.n - panel * kPanel, kLanes);
     t.mask = Vec::mask(g.n - panel * kPanel - (vectors - 1) * kLanes);
-    run(choose(g, s.rows, 1, vectors, true, true), panel, 1);
+    run(choose(g, {s.rows, 1, vectors, true, true, packed}), panel, 1);
   }
   ahead.fetch(ahead.left());
 }
@@ -172,10 +172,16 @@ Block block_of(const GemmArgs& g, const Cuts& cuts, Index i) noexcept {
       .copy = nullptr};
 }
 
+// The first row of slab i, spread evenly; but two slabs are not cut where the second has kPoorRows.
+Index first_row(const GemmArgs& g, const Cuts& cuts, Index i) noexcept {
+  const Index row = ceil_div(g.m * i, cuts.slabs);
+  return cuts.slabs == 2 && i == 1 && g.m - row == kPoorRows ? row + 1 : row;
+}
+
 // Slab i of a block; the first is the fullest.
 Slab slab_of(const GemmArgs& g, const Cuts& cuts, const Block& block, Index i) noexcept {
   if (block.end == 0) return {};  // behind the last block
-  const Index row = ceil_div(g.m * i, cuts.slabs), end = ceil_div(g.m * (i + 1), cuts.slabs);
+  const Index row = first_row(g, cuts, i), end = first_row(g, cuts, i + 1);
   return {g.a + row * g.a_row_stride + block.k0 * g.a_k_stride, row, end - row};
 }
 

@@ -13,6 +13,8 @@ constexpr Index kStepsPerRowOfC = 6;
 // one burst they would fill the queue of misses and hold up B.
 constexpr Index kStepsPerStop = 32;
 
+#define SM_INLINE __attribute__((always_inline))
+
 // How B is stored: its elements, and a vector of them as f32. Only f32 is ever read in place, where columns
 // may end within a vector; panels are padded.
 template <DType>
@@ -143,36 +145,57 @@ template <int kAll, int kLevel>
   for (int v = 0; v < kAll; ++v) __builtin_prefetch(c + v * kLanes, 1, kLevel);
 }
 
+// Hides from the compiler how a pointer came about: of a loop that takes several steps at once it would keep
+// each address in a register of its own, and has not enough of them.
+template <class T>
+[[gnu::always_inline]] inline void pin(T*& pointer) noexcept {
+  asm("" : "+r"(pointer));
+}
+
 // kPanels > 1 makes a row longer than one panel: at M = 1 a single panel would be 3 chains of latency 4 on
 // units that start 2 FMAs a cycle. Registers: kRows * vectors accumulators <= 24 of 32 (12 of 16 for AVX2),
 // the rest holds A and B. Asking for B (kFetch) where the core's prefetchers follow by themselves costs 1 %.
-template <class B, int kRows, int kPanels, int kVectors, bool kMasked, bool kUnitK, bool kFetch>
+// kPacked: rows of B lie side by side.
+template <class B, int kRows, int kPanels, int kVectors, bool kMasked, bool kUnitK, bool kFetch, bool kPacked>
 void tile(const Tile& t) noexcept {
   constexpr int kAll = kPanels * kVectors;
   constexpr int kPerPanel = kPanels > 1 ? int{kPanelVectors} : kAll;
   constexpr bool kCopies = kRows == kTileRows && kPanels == 1 && B::kInPlace;
   constexpr bool kStops = kRows == kTileRows;  // fewer rows are few slabs: C and A hardly count
+  // A step keeps either its vectors of B or its values of A in registers.
+  constexpr bool kKeepsA = kPanels > 1 && (kRows <= kPerPanel || kAll * (kRows + 1) + 1 > Vec::kRegisters);
   using Element = typename B::Element;
   Vec::Reg acc[kRows][kAll];
   start<kRows, kAll, kMasked>(t, acc);
-  const Index k = t.k, b_k = t.b_k, b_panel = t.b_panel;
+  const Index k = t.k, b_k = kPacked ? kPanel : t.b_k, b_panel = t.b_panel;
+  // Three rows are what one pointer and multiples of a stride reach: a step computes no addresses.
+  constexpr int kNearRows = kUnitK && kStepsAtOnce > 1 ? 3 : kRows;
+  static_assert(kRows <= 2 * kNearRows);
   const Index a_row = kUnitK ? t.a_row : 1, a_k = kUnitK ? 1 : t.a_k;
-  const float* a = t.a;
+  const float *a = t.a, *a_far = a + kNearRows * a_row;
   const auto* b = static_cast<const Element*>(t.b);
   const auto* ahead = b + t.ahead * b_k;
-  const auto at = [&](int v) { return (v / kPerPanel) * b_panel + (v % kPerPanel) * kLanes; };
-  const auto load = [&](int v) {
-    return kMasked && v == kAll - 1 ? B::load(b + at(v), t.mask) : B::load(b + at(v));
+  const auto at = [&](int v) SM_INLINE { return (v / kPerPanel) * b_panel + (v % kPerPanel) * kLanes; };
+  const auto load = [&](int v, int s) SM_INLINE {
+    const Element* from = b + s * b_k + at(v);
+    return kMasked && v == kAll - 1 ? B::load(from, t.mask) : B::load(from);
   };
-  const auto step = [&] {
-    if constexpr (kRows <= kPerPanel && kPanels > 1) {
+  const auto fetch = [&](int v, int s) SM_INLINE {
+    constexpr Index kLine = 64 / sizeof(Element);
+    if (kFetch && v % kPerPanel * kLanes % kLine == 0) __builtin_prefetch(ahead + s * b_k + at(v));
+  };
+  const auto value = [&](int i, int s) SM_INLINE {
+    return Vec::broadcast((i < kNearRows ? a + i * a_row : a_far + (i - kNearRows) * a_row) + s * a_k);
+  };
+  const auto step = [&](int s) SM_INLINE {
+    if constexpr (kKeepsA) {
       Vec::Reg x[kRows];
 #pragma GCC unroll 32
-      for (int i = 0; i < kRows; ++i) x[i] = Vec::broadcast(a + i * a_row);
+      for (int i = 0; i < kRows; ++i) x[i] = value(i, s);
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) {
-        if constexpr (kFetch) __builtin_prefetch(ahead + at(v));
-        const Vec::Reg w = load(v);
+        fetch(v, s);
+        const Vec::Reg w = load(v, s);
 #pragma GCC unroll 32
         for (int i = 0; i < kRows; ++i) acc[i][v] = Vec::fma(x[i], w, acc[i][v]);
       }
@@ -180,26 +203,30 @@ void tile(const Tile& t) noexcept {
       Vec::Reg w[kAll];
 #pragma GCC unroll 32
       for (int v = 0; v < kAll; ++v) {
-        if constexpr (kFetch) __builtin_prefetch(ahead + at(v));
-        w[v] = load(v);
+        fetch(v, s);
+        w[v] = load(v, s);
       }
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) {
-        const Vec::Reg x = Vec::broadcast(a + i * a_row);
+        const Vec::Reg x = value(i, s);
 #pragma GCC unroll 32
         for (int v = 0; v < kAll; ++v) acc[i][v] = Vec::fma(x, w[v], acc[i][v]);
       }
     }
-    a += a_k;
-    b += b_k;
-    ahead += b_k;
+  };
+  const auto advance = [&](Index steps) SM_INLINE {
+    a += steps * a_k;
+    b += steps * b_k;
+    ahead += steps * b_k;
+    if constexpr (kStepsAtOnce > 1) pin(a), pin(b);
+    if constexpr (kNearRows < kRows) a_far += steps * a_k, pin(a_far);
   };
   float* a_copy = kCopies && !kUnitK ? t.a_copy : nullptr;
   float* b_copy = kCopies ? t.b_copy : nullptr;
-  const auto copy = [&](Index p) {
+  const auto copy = [&](Index p) SM_INLINE {
     if (b_copy != nullptr) {
 #pragma GCC unroll 32
-      for (int v = 0; v < kAll; ++v) Vec::store(b_copy + v * kLanes, load(v));
+      for (int v = 0; v < kAll; ++v) Vec::store(b_copy + v * kLanes, load(v, 0));
       b_copy += kPanel;
     }
     if (a_copy != nullptr) {
@@ -228,10 +255,19 @@ void tile(const Tile& t) noexcept {
     if (a_copy != nullptr || b_copy != nullptr) {
       for (; p < end; ++p) {
         copy(p);
-        step();
+        step(0);
+        advance(1);
       }
     } else {
-      for (; p < end; ++p) step();
+      for (; p + kStepsAtOnce <= end; p += kStepsAtOnce) {
+#pragma GCC unroll 8
+        for (int s = 0; s < kStepsAtOnce; ++s) step(s);
+        advance(kStepsAtOnce);
+      }
+      for (; p < end; ++p) {
+        step(0);
+        advance(1);
+      }
     }
   }
   finish<kRows, kAll, kMasked>(t, acc);
@@ -239,37 +275,46 @@ void tile(const Tile& t) noexcept {
 
 using TileFunction = void (*)(const Tile&) noexcept;
 
+// What of a tile is chosen at run time.
+struct TileForm {
+  Index rows, panels;    // several panels: kPanelsAtOnce[rows]
+  Index vectors;         // of the last, narrower panel
+  bool masked;           // it is that one
+  bool fetches, packed;  // B
+};
+
 template <class B, int kRows, bool kUnitK>
-TileFunction tile_for(Index panels, Index vectors, bool masked, bool fetch) noexcept {
+TileFunction tile_for(const TileForm& f) noexcept {
   if constexpr (kPanelsAtOnce[kRows] > 1) {
-    if (panels > 1) return tile<B, kRows, kPanelsAtOnce[kRows], kPanelVectors, false, kUnitK, true>;
+    constexpr int kPanels = kPanelsAtOnce[kRows];
+    if (f.panels > 1)
+      return f.packed ? tile<B, kRows, kPanels, kPanelVectors, false, kUnitK, true, true>
+                      : tile<B, kRows, kPanels, kPanelVectors, false, kUnitK, true, false>;
   }
   if constexpr (kRows == kTileRows) {
-    if (!masked && !fetch) return tile<B, kRows, 1, kPanelVectors, false, kUnitK, false>;
+    if (!f.masked && !f.fetches)
+      return f.packed ? tile<B, kRows, 1, kPanelVectors, false, kUnitK, false, true>
+                      : tile<B, kRows, 1, kPanelVectors, false, kUnitK, false, false>;
   }
-  if (!masked) return tile<B, kRows, 1, kPanelVectors, false, kUnitK, true>;
+  if (!f.masked) return tile<B, kRows, 1, kPanelVectors, false, kUnitK, true, false>;
   if constexpr (kPanelVectors >= 3) {
-    if (vectors == 3) return tile<B, kRows, 1, 3, true, kUnitK, true>;
+    if (f.vectors == 3) return tile<B, kRows, 1, 3, true, kUnitK, true, false>;
   }
-  return vectors == 2 ? tile<B, kRows, 1, 2, true, kUnitK, true> : tile<B, kRows, 1, 1, true, kUnitK, true>;
+  return f.vectors == 2 ? tile<B, kRows, 1, 2, true, kUnitK, true, false>
+                        : tile<B, kRows, 1, 1, true, kUnitK, true, false>;
 }
 
 template <class B, bool kUnitK, int kRows = kTileRows>
-TileFunction tile_of_rows(Index rows, Index panels, Index vectors, bool masked, bool fetch) noexcept {
+TileFunction tile_of_rows(const TileForm& f) noexcept {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return tile_of_rows<B, kUnitK, kRows - 1>(rows, panels, vectors, masked, fetch);
+    if (f.rows < kRows) return tile_of_rows<B, kUnitK, kRows - 1>(f);
   }
-  return tile_for<B, kRows, kUnitK>(panels, vectors, masked, fetch);
+  return tile_for<B, kRows, kUnitK>(f);
 }
 
-// The tile of `rows` rows and of kPanelsAtOnce[rows] panels (panels > 1), of one panel, or of the last,
-// narrower panel.
-TileFunction choose(const GemmArgs& g, Index rows, Index panels, Index vectors, bool masked,
-                    bool fetch) noexcept {
-  if (g.b_type == DType::f16)
-    return tile_of_rows<Stored<DType::f16>, true>(rows, panels, vectors, masked, fetch);
-  if (g.b_type == DType::bf16)
-    return tile_of_rows<Stored<DType::bf16>, true>(rows, panels, vectors, masked, fetch);
-  return g.a_k_stride == 1 ? tile_of_rows<Stored<DType::f32>, true>(rows, panels, vectors, masked, fetch)
-                           : tile_of_rows<Stored<DType::f32>, false>(rows, panels, vectors, masked, fetch);
+TileFunction choose(const GemmArgs& g, const TileForm& f) noexcept {
+  if (g.b_type == DType::f16) return tile_of_rows<Stored<DType::f16>, true>(f);
+  if (g.b_type == DType::bf16) return tile_of_rows<Stored<DType::bf16>, true>(f);
+  return g.a_k_stride == 1 ? tile_of_rows<Stored<DType::f32>, true>(f)
+                           : tile_of_rows<Stored<DType::f32>, false>(f);
 }

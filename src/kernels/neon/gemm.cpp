@@ -14,6 +14,7 @@ struct Vec {
   using Reg = float32x4_t;
   using Mask = Index;  // NEON has no masks: the number of lanes, moved one by one below 4
   static constexpr Index kLanes = 4;
+  static constexpr int kRegisters = 32;
   static Mask mask(Index lanes) { return lanes; }
   static Reg zero() { return vdupq_n_f32(0.0F); }
   static Reg load(const float* p) { return vld1q_f32(p); }
@@ -43,8 +44,10 @@ struct Vec {
 
 constexpr int kPanelVectors = 3;
 constexpr int kTileRows = 8;
+constexpr int kStepsAtOnce = 1;
 constexpr int kPanelsAtOnce[kTileRows + 1] = {1, 4, 3, 2, 2, 1, 1, 1, 1};  // indexed by rows
-constexpr Index kBlockK = 384;                                             // a slab of A takes 12 KiB of L1
+constexpr Index kPoorRows = 0;
+constexpr Index kBlockK = 384;  // a slab of A takes 12 KiB of L1
 constexpr Index kBlockKCopied = 384;
 constexpr Index kBlockFloats = 256 * 1024 / 4;  // of B: half of an L2 of 512 KiB
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
