@@ -21,6 +21,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         fuzz::require(count == recording.threads()[t].events);
       }
     make_op_table(recording, {.by_layer = true});
-    make_op_tables_by_pass(recording);
+    for_each_pass(recording, {}, [](const RecordedPass&, const OpTable&) {});
   });
 }

@@ -1,5 +1,8 @@
 // Sums over a walk from outer to inner intervals: an interval's time is added to its own row and taken from
 // the row of the one that holds it, which leaves exclusive times. See op_table.h.
+//
+// A recording may have as many tables as passes, half a million of them, and each pass knows few of the rows:
+// so a table's rows are made when they are first met.
 #include "profiler/op_table.h"
 
 #include <fmt/core.h>
@@ -8,6 +11,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -35,13 +39,22 @@ struct ThreadSums {
 
 using RowKey = std::tuple<std::string, ZoneKind, Phase, int, std::array<std::int32_t, 3>>;
 
+constexpr std::size_t kMostCells = std::size_t{1} << 23;  // rows of all tables: some 1.5 GB
+
 class Builder {
  public:
+  // Quantiles of durations cost some kilobytes a row: only where there is one table.
   Builder(const Recording& recording, const OpTableOptions& options, std::vector<Window> windows, int tables)
-      : recording_(recording),
-        windows_(std::move(windows)),
-        threads_(static_cast<std::size_t>(tables), std::vector<ThreadSums>(recording.threads().size())),
-        row_count_(0) {
+      : recording_(recording), windows_(std::move(windows)), quantiles_(tables == 1) {
+    const auto count = static_cast<std::size_t>(tables), threads = recording.threads().size();
+    if (threads > 0 && count > kMostCells / threads)
+      fail_input("[profile] at most {} passes expected with {} threads, {} found", kMostCells / threads,
+                 threads, count);
+    threads_.assign(count, std::vector<ThreadSums>(threads));
+    sums_.resize(count);
+    walls_.assign(count, 0);
+    for (const Window& window : windows_)
+      if (window.table >= 0) walls_[static_cast<std::size_t>(window.table)] += window.end - window.begin;
     const auto key_of = [&](const ZoneSite& site, ZoneKind kind) {
       const bool apart = kind != ZoneKind::pass;
       return RowKey{site.name, kind, site.work.phase, options.by_layer && apart ? site.work.layer : -1,
@@ -57,11 +70,11 @@ class Builder {
         for (const ZoneKind caller : {ZoneKind::pass, ZoneKind::zone, ZoneKind::op})
           if (callers.contains(key_of(site, caller))) kind = caller;
       }
-      const auto [entry, fresh] = keys_.emplace(key_of(site, kind), row_count_);
-      row_count_ += fresh;
+      const auto [entry, fresh] = row_of_key_.emplace(key_of(site, kind), keys_.size());
+      if (fresh) keys_.push_back(&entry->first);
       row_of_site_.push_back(entry->second);
     }
-    sums_.assign(static_cast<std::size_t>(tables), std::vector<Sums>(row_count_));
+    recent_.resize(keys_.size());
     for (std::size_t t = 0; t < recording.threads().size(); ++t) walk(t);
   }
 
@@ -77,6 +90,8 @@ class Builder {
 
   void walk(std::size_t thread);
   void add(std::size_t thread, const ZoneEvent& event, int table);
+  Sums& sums(int table, std::size_t row);
+  OpRow row_of(std::size_t row, const Sums& sums) const;
   template <typename F>
   void for_overlaps(std::uint64_t begin, std::uint64_t end, F&& f) const {
     auto w = std::lower_bound(windows_.begin(), windows_.end(), begin,
@@ -92,13 +107,35 @@ class Builder {
 
   const Recording& recording_;
   std::vector<Window> windows_;  // by time, not overlapping
-  std::map<RowKey, std::size_t> keys_;
+  bool quantiles_;
+  std::map<RowKey, std::size_t> row_of_key_;
+  std::vector<const RowKey*> keys_;  // of the rows
   std::vector<std::size_t> row_of_site_;
-  std::vector<std::vector<Sums>> sums_;           // (tables, rows)
+  std::vector<std::unordered_map<std::size_t, Sums>> sums_;  // (tables) by row
+  std::size_t cells_ = 0;                                    // of all tables
+  struct Recent {
+    int table = -1;
+    Sums* sums = nullptr;
+  };
+  std::vector<Recent> recent_;                    // (rows): where the row was met last
   std::vector<std::vector<ThreadSums>> threads_;  // (tables, threads)
+  std::vector<std::uint64_t> walls_;              // (tables)
   std::vector<Frame> open_;                       // what holds the present event
-  std::size_t row_count_;
 };
+
+// Events of one pass follow one another, so that the table is seldom asked.
+Sums& Builder::sums(int table, std::size_t row) {
+  Recent& recent = recent_[row];
+  if (recent.table != table) {
+    const auto [entry, fresh] = sums_[static_cast<std::size_t>(table)].try_emplace(row);
+    cells_ += fresh;
+    if (cells_ > kMostCells)
+      fail_input("[profile] at most {} operations of passes expected, {} passes have more", kMostCells,
+                 sums_.size());
+    recent = {table, &entry->second};
+  }
+  return *recent.sums;
+}
 
 void Builder::walk(std::size_t thread) {
   const RecordedThread& life = recording_.threads()[thread];
@@ -132,79 +169,85 @@ void Builder::walk(std::size_t thread) {
 void Builder::add(std::size_t thread, const ZoneEvent& event, int table) {
   const ZoneSite& site = recording_.sites()[event.site];
   const std::size_t index = row_of_site_[event.site];
-  std::vector<Sums>& rows = sums_[static_cast<std::size_t>(table)];
   ThreadSums& mine = threads_[static_cast<std::size_t>(table)][thread];
   const std::uint64_t ticks = event.end - event.begin;
   const Frame* outer = open_.empty() ? nullptr : &open_.back();
   if (outer != nullptr && outer->table == table) {
-    Sums& sums = rows[outer->row];
-    (outer->kind == ZoneKind::share ? sums.share : sums.exclusive) -= ticks;
-    sums.heap_allocations -= event.heap_allocations;
-    sums.heap_bytes -= event.heap_bytes;
+    Sums& holder = sums(table, outer->row);
+    (outer->kind == ZoneKind::share ? holder.share : holder.exclusive) -= ticks;
+    holder.heap_allocations -= event.heap_allocations;
+    holder.heap_bytes -= event.heap_bytes;
     mine.busy -= ticks;
-    if (site.work.kind == ZoneKind::wait) sums.wait += ticks;
+    if (site.work.kind == ZoneKind::wait) holder.wait += ticks;
   }
   if (site.work.kind == ZoneKind::wait) {
     mine.wait += ticks;
     return;
   }
   mine.busy += ticks;
-  Sums& sums = rows[index];
-  sums.heap_allocations += event.heap_allocations;
-  sums.heap_bytes += event.heap_bytes;
+  Sums& own = sums(table, index);
+  own.heap_allocations += event.heap_allocations;
+  own.heap_bytes += event.heap_bytes;
   if (site.work.kind == ZoneKind::share) {
-    sums.share += ticks;
+    own.share += ticks;
     return;
   }
-  sums.exclusive += ticks;
-  ++sums.calls;
-  sums.durations.add(event.end - event.begin);
+  own.exclusive += ticks;
+  ++own.calls;
+  if (quantiles_) own.durations.add(ticks);
   const bool nested =
       std::any_of(open_.begin(), open_.end(), [&](const Frame& frame) { return frame.row == index; });
   if (!nested) {
-    sums.inclusive += ticks;
-    sums.arena += site.arena_bytes;
+    own.inclusive += ticks;
+    own.arena += site.arena_bytes;
   }
-  sums.flops += site.work.flops;
-  sums.bytes += site.work.bytes;
+  own.flops += site.work.flops;
+  own.bytes += site.work.bytes;
+}
+
+OpRow Builder::row_of(std::size_t row, const Sums& s) const {
+  const auto& [name, kind, phase, layer, shape] = *keys_[row];
+  const double tick = recording_.seconds(1);
+  const auto seconds = [&](std::uint64_t ticks) {
+    return tick * static_cast<double>(static_cast<std::int64_t>(ticks));
+  };
+  const auto quantile = [&](double q) { return tick * static_cast<double>(s.durations.quantile(q)); };
+  return {.name = name,
+          .kind = kind,
+          .phase = phase,
+          .layer = layer,
+          .shape = shape,
+          .calls = s.calls,
+          .exclusive = seconds(s.exclusive),
+          .inclusive = seconds(s.inclusive),
+          .share = seconds(s.share),
+          .wait = seconds(s.wait),
+          .mean = s.calls == 0 ? 0 : seconds(s.inclusive) / static_cast<double>(s.calls),
+          .least = tick * static_cast<double>(s.durations.least()),
+          .p50 = quantile(0.5),
+          .p95 = quantile(0.95),
+          .most = tick * static_cast<double>(s.durations.most()),
+          .flops = s.flops,
+          .bytes = s.bytes,
+          .arena_bytes = s.arena,
+          .heap_allocations = s.heap_allocations,
+          .heap_bytes = s.heap_bytes};
 }
 
 OpTable Builder::table(int index) const {
   OpTable table;
-  const auto seconds = [&](std::uint64_t ticks) {
-    return recording_.seconds(1) * static_cast<double>(static_cast<std::int64_t>(ticks));
-  };
   const auto which = static_cast<std::size_t>(index);
-  for (const auto& [key, row] : keys_) {
-    const Sums& s = sums_[which][row];
-    if (s.calls == 0 && s.share == 0) continue;
-    const auto& [name, kind, phase, layer, shape] = key;
-    const double tick = recording_.seconds(1);
-    const auto quantile = [&](double q) { return tick * static_cast<double>(s.durations.quantile(q)); };
-    table.rows.push_back({.name = name,
-                          .kind = kind,
-                          .phase = phase,
-                          .layer = layer,
-                          .shape = shape,
-                          .calls = s.calls,
-                          .exclusive = seconds(s.exclusive),
-                          .inclusive = seconds(s.inclusive),
-                          .share = seconds(s.share),
-                          .wait = seconds(s.wait),
-                          .mean = s.calls == 0 ? 0 : seconds(s.inclusive) / static_cast<double>(s.calls),
-                          .least = tick * static_cast<double>(s.durations.least()),
-                          .p50 = quantile(0.5),
-                          .p95 = quantile(0.95),
-                          .most = tick * static_cast<double>(s.durations.most()),
-                          .flops = s.flops,
-                          .bytes = s.bytes,
-                          .arena_bytes = s.arena,
-                          .heap_allocations = s.heap_allocations,
-                          .heap_bytes = s.heap_bytes});
-  }
+  std::vector<std::size_t> rows;
+  for (const auto& [row, sums] : sums_[which])
+    if (sums.calls != 0 || sums.share != 0) rows.push_back(row);
+  std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) { return *keys_[a] < *keys_[b]; });
+  for (const std::size_t row : rows) table.rows.push_back(row_of(row, sums_[which].at(row)));
   std::stable_sort(table.rows.begin(), table.rows.end(), [](const OpRow& a, const OpRow& b) {
     return a.exclusive + a.share > b.exclusive + b.share;
   });
+  const auto seconds = [&](std::uint64_t ticks) {
+    return recording_.seconds(1) * static_cast<double>(static_cast<std::int64_t>(ticks));
+  };
   for (std::size_t t = 0; t < recording_.threads().size(); ++t) {
     const ThreadSums& s = threads_[which][t];
     const RecordedThread& thread = recording_.threads()[t];
@@ -218,8 +261,7 @@ OpTable Builder::table(int index) const {
                              .events = thread.events,
                              .dropped = thread.dropped});
   }
-  for (const Window& window : windows_)
-    if (window.table == index) table.wall += recording_.seconds(window.end - window.begin);
+  table.wall = seconds(walls_[which]);
   return table;
 }
 
@@ -247,6 +289,14 @@ std::vector<Window> pass_windows(const Recording& recording) {
   return windows;
 }
 
+// Null for a pass inside another one, which has none.
+Window* window_of_pass(std::vector<Window>& windows, const RecordedPass& pass) {
+  const auto window = std::lower_bound(windows.begin(), windows.end(), pass.begin,
+                                       [](const Window& x, std::uint64_t begin) { return x.begin < begin; });
+  const bool its_own = window != windows.end() && window->begin == pass.begin && window->end == pass.end;
+  return its_own ? &*window : nullptr;
+}
+
 }  // namespace
 
 const OpRow* OpTable::find(std::string_view name, Phase phase) const noexcept {
@@ -264,14 +314,11 @@ OpTable make_op_table(const Recording& recording, const OpTableOptions& options)
   double tokens = 0;
   int passes = 0;
   for (const RecordedPass& pass : recording.passes()) {
-    if (!chosen(pass, options)) continue;
-    for (Window& window : windows)
-      if (everything || (window.begin == pass.begin && window.end == pass.end)) {
-        window.table = 0;
-        tokens += pass.tokens;
-        ++passes;
-        break;
-      }
+    Window* const window = everything ? windows.data() : window_of_pass(windows, pass);
+    if (window == nullptr || !chosen(pass, options)) continue;
+    window->table = 0;
+    tokens += pass.tokens;
+    ++passes;
   }
   OpTable table = Builder(recording, options, std::move(windows), 1).table(0);
   table.tokens = tokens;
@@ -279,29 +326,20 @@ OpTable make_op_table(const Recording& recording, const OpTableOptions& options)
   return table;
 }
 
-std::vector<OpTable> make_op_tables_by_pass(const Recording& recording, const OpTableOptions& options) {
+void for_each_pass(const Recording& recording, const OpTableOptions& options,
+                   const std::function<void(const RecordedPass&, const OpTable&)>& visit) {
   std::vector<Window> windows = pass_windows(recording);
   const std::vector<RecordedPass>& passes = recording.passes();
-  const auto count = static_cast<int>(passes.size());
-  constexpr std::size_t kMostCells = std::size_t{1} << 22;  // some 1 GB
-  if (const std::size_t each = recording.sites().size() + recording.threads().size() + 1;
-      passes.size() > kMostCells / each)
-    fail_input("[profile] at most {} passes expected with {} sites and threads, {} found", kMostCells / each,
-               each - 1, passes.size());
-  for (int i = 0; i < count; ++i)
-    for (Window& window : windows)
-      if (window.table < 0 && window.begin == passes[static_cast<std::size_t>(i)].begin) {
-        window.table = i;
-        break;
-      }
-  const Builder builder(recording, options, std::move(windows), count);
-  std::vector<OpTable> tables;
-  for (int i = 0; i < count; ++i) {
-    tables.push_back(builder.table(i));
-    tables.back().tokens = passes[static_cast<std::size_t>(i)].tokens;
-    tables.back().passes = 1;
+  for (std::size_t i = 0; i < passes.size(); ++i)
+    if (Window* const window = window_of_pass(windows, passes[i]); window != nullptr && window->table < 0)
+      window->table = static_cast<int>(i);
+  const Builder builder(recording, options, std::move(windows), static_cast<int>(passes.size()));
+  for (std::size_t i = 0; i < passes.size(); ++i) {
+    OpTable table = builder.table(static_cast<int>(i));
+    table.tokens = passes[i].tokens;
+    table.passes = 1;
+    visit(passes[i], table);
   }
-  return tables;
 }
 
 std::string op_table_text(const OpTable& table, std::size_t most) {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -71,8 +72,10 @@ struct OpTable {
 
 OpTable make_op_table(const Recording& recording, const OpTableOptions& options = {});
 
-// One table for each pass of the recording, in the order of recording.passes(), from one walk.
-std::vector<OpTable> make_op_tables_by_pass(const Recording& recording, const OpTableOptions& options = {});
+// Calls visit(pass, its table) for each of recording.passes(), in their order, from one walk over the events.
+// These tables have no least, p50, p95 and most. Throws Error{bad_input} where they would take gigabytes.
+void for_each_pass(const Recording& recording, const OpTableOptions& options,
+                   const std::function<void(const RecordedPass&, const OpTable&)>& visit);
 
 // The `most` largest rows as plain text, with what is outside of zones, waits and idle times.
 std::string op_table_text(const OpTable& table, std::size_t most = 20);

@@ -55,9 +55,9 @@ RunSamples run_samples(const Recording& recording) {
   if (!repeated) {
     add_table("", make_op_table(recording));
   } else {
-    const std::vector<OpTable> tables = make_op_tables_by_pass(recording);
-    for (std::size_t i = 0; i < tables.size(); ++i)
-      if (passes[i].repeat > 0) add_table(passes[i].name, tables[i]);
+    for_each_pass(recording, {}, [&](const RecordedPass& pass, const OpTable& table) {
+      if (pass.repeat > 0) add_table(pass.name, table);
+    });
   }
   for (const auto& [key, values] : series) run.ops.emplace(key, summarise(values));
   return run;

@@ -251,7 +251,8 @@ TEST_F(RecorderTest, TheColdPassStandsApartFromTheWarmOnes) {
   EXPECT_EQ(row_of(warm, "op").calls, 3) << "neither the cold pass nor what came after";
   EXPECT_GE(row_of(warm, "op").p50, 0.0019);
   EXPECT_LT(row_of(warm, "op").least, 0.0150);
-  const std::vector<OpTable> each = make_op_tables_by_pass(recording);
+  std::vector<OpTable> each;
+  for_each_pass(recording, {}, [&](const RecordedPass&, const OpTable& table) { each.push_back(table); });
   ASSERT_EQ(each.size(), 4u);
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(row_of(each[i], "op").calls, 1);
   EXPECT_NEAR(each[1].wall + each[2].wall + each[3].wall, warm.wall, 1e-9);

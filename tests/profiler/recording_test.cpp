@@ -69,7 +69,7 @@ void walk(const Recording& recording) {
       }
     }
   make_op_table(recording, {.by_layer = true, .by_shape = true});
-  make_op_tables_by_pass(recording);
+  for_each_pass(recording, {}, [](const RecordedPass&, const OpTable&) {});
 }
 
 TEST(RecordingTest, ReadsWhatWasWritten) {
