@@ -32,7 +32,8 @@ ordered_json row_json(const KernelResult& r) {
                       {"roof", r.roof},
                       {"spread", r.spread},
                       {"rivals", rivals},
-                      {"disturbed", r.disturbed}};
+                      {"disturbed", r.disturbed},
+                      {"alone", r.alone}};
   if (r.best_then > 0) row["best_then"] = {{"value", r.best_then}, {"ratio", r.value / r.best_then}};
   if (const Verdict verdict = judge(r); verdict.stated)
     row["target"] = {{"passed", verdict.passed}, {"text", verdict.text}};
@@ -70,6 +71,7 @@ std::string kernel_table_row(const KernelResult& r) {
     note(fmt::format("{} {} ({:.2f}x)", name, number(value), r.value / value));
   if (r.best_then > 0) note(fmt::format("before {} ({:.1f}x)", number(r.best_then), r.value / r.best_then));
   if (r.disturbed) note("disturbed");
+  if (r.alone == 0) note("cores shared throughout");
   return fmt::format("{:<10} {:<12} {:<16} {:>3} {:>9} {:<8} {:>6}  {:<9} {:>5.1f}%  {}\n", r.kernel, r.form,
                      r.shape, r.threads, number(r.value), r.unit,
                      r.roof.empty() ? "-" : fmt::format("{:.3f}", r.roofline_share), r.roof, 100 * r.spread,

@@ -66,20 +66,25 @@ KernelBenchReport run_kernel_bench(const KernelBenchOptions& options,
                                    const std::function<void(const KernelResult&)>& on_result) {
   check_groups(options.groups);
   const RivalLibraries rivals(options.rivals);
-  std::vector<std::unique_ptr<ThreadPool>> pools;
-  pools.push_back(std::make_unique<ThreadPool>(1));
-  if (options.threads > 1) pools.push_back(std::make_unique<ThreadPool>(options.threads));
+  struct Threads {
+    explicit Threads(int count) : pool(count), cores(pool) {}
+    ThreadPool pool;
+    CoreWatch cores;
+  };
+  std::vector<std::unique_ptr<Threads>> all;
+  all.push_back(std::make_unique<Threads>(1));
+  if (options.threads > 1) all.push_back(std::make_unique<Threads>(options.threads));
   const ForeignCpu foreign;
   KernelBenchReport report;
   for (const KernelSpec& spec : all_specs()) {
     if (!chosen(spec, options.groups)) continue;
-    for (const auto& pool : pools) {
-      const BenchContext context{*pool, kernels(), rivals, options.seconds};
+    for (const auto& threads : all) {
+      const BenchContext context{threads->pool, threads->cores, kernels(), rivals, options.seconds};
       KernelResult result = spec.work ? timed(context, spec.work(context)) : spec.run(context);
       result.kernel = spec.kernel;
       result.form = spec.form;
       result.shape = spec.shape;
-      result.threads = pool->size();
+      result.threads = threads->pool.size();
       result.targets = spec.targets;
       result.best_then = spec.best_then;
       on_result(result);
@@ -95,7 +100,7 @@ KernelBenchReport run_kernel_bench(const KernelBenchOptions& options,
 void check_roofs(const std::vector<KernelResult>& results) {
   std::string rows;
   for (const KernelResult& r : results)
-    if (r.roofline_share > kMostShare && !r.disturbed)
+    if (r.roofline_share > kMostShare && !r.disturbed && r.alone > 0)
       rows += fmt::format("{}{} {} {} with {} threads at {:.3f} of '{}'", rows.empty() ? "" : "; ", r.kernel,
                           r.form, r.shape, r.threads, r.roofline_share, r.roof);
   if (!rows.empty())

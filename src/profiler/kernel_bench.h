@@ -36,6 +36,7 @@ struct KernelResult {
   double best_then = 0;              // what the earlier program reached, in `unit`; 0: nothing
   std::vector<std::string> targets;  // of kernel_bench/targets.h, by name
   bool disturbed = false;            // other programs took our cores in every attempt
+  double alone = 1;                  // part of the samples that had their cores alone; at 0 all count
 };
 
 // A row, or a mean over rows, held against a stated target.
@@ -65,7 +66,7 @@ KernelBenchReport run_kernel_bench(const KernelBenchOptions& options,
                                    const std::function<void(const KernelResult&)>& on_result);
 
 // Throws Error{internal} naming the rows whose share is above 1.02: nothing is faster than its limit, so
-// there the roof is wrong. Disturbed rows are no measurement and prove nothing.
+// there the roof is wrong. Disturbed rows and those of shared cores are no measurement and prove nothing.
 void check_roofs(const std::vector<KernelResult>& results);
 
 }  // namespace smallmind

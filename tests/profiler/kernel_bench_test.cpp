@@ -94,8 +94,9 @@ TEST(KernelBench, AWorkFasterThanItsRoofFails) {
   work.run = [] { spin(0.2e-3); };
   work.roofs.push_back({"slow", true, 1000.0, [] { spin(0.4e-3); }});
   ThreadPool pool(1);
+  CoreWatch cores(pool);
   const RivalLibraries none(false);
-  KernelResult result = timed({pool, kernels(), none, 0.005}, work);
+  KernelResult result = timed({pool, cores, kernels(), none, 0.005}, work);
   EXPECT_NEAR(result.roofline_share, 2, 0.5);
   EXPECT_EQ(result.roof, "slow");
   result.disturbed = false;
@@ -116,7 +117,9 @@ TEST(KernelBench, TheSlowestRoofBinds) {
   work.run = [] { spin(0.4e-3); };
   work.roofs.push_back({"fma", true, 1000.0, [] { spin(0.1e-3); }});
   work.roofs.push_back({"read", false, 1000.0, [] { spin(0.1e-3); }});  // 2000 bytes: 0.2 ms
-  const Measurement m = measure(work, {.seconds = 0.005, .one_thread = true});
+  ThreadPool pool(1);
+  CoreWatch cores(pool);
+  const Measurement m = measure(work, cores, 0.005);
   EXPECT_EQ(m.roof, "read");
   EXPECT_NEAR(m.share, 0.5, 0.15);
 }
@@ -134,7 +137,9 @@ TEST(KernelBench, RivalsAndPreparationAreNotPartOfTheWork) {
     spin(0.2e-3);
   };
   work.rivals.push_back({"other", [] {}, [] { spin(0.6e-3); }});
-  const Measurement m = measure(work, {.seconds = 0.002, .one_thread = true});
+  ThreadPool pool(1);
+  CoreWatch cores(pool);
+  const Measurement m = measure(work, cores, 0.002);
   EXPECT_EQ(prepared, ran);
   EXPECT_NEAR(m.seconds, 0.2e-3, 0.1e-3);
   ASSERT_EQ(m.rival_seconds.size(), 1u);

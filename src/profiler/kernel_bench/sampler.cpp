@@ -3,7 +3,7 @@
 // A sample is as many calls as take half a millisecond, so that clocks (30 ns) and the start of a parallel
 // region (0.3 us) do not count. Within a block, samples of each roof and of the work alternate; then each
 // rival gets a block, with a pause before and after in which thread pools stop spinning: OpenBLAS's workers
-// spin for 2^26 cycles, some 25 ms. Samples in which somebody else used the core (issue_rate.h) are left out.
+// spin for 2^26 cycles, some 25 ms. Samples in which somebody else used a core (core_watch.h) are left out.
 // The share of the roof is the median of the ratios within a turn, so that what a neighbour changes from one
 // millisecond to the next changes both sides of it.
 #include "profiler/kernel_bench/sampler.h"
@@ -16,7 +16,6 @@
 #include <fstream>
 #include <thread>
 
-#include "machine/issue_rate.h"
 #include "profiler/statistics.h"
 
 namespace smallmind {
@@ -29,6 +28,8 @@ constexpr int kRounds = 3;
 constexpr std::size_t kLeastSamples = 5;
 constexpr int kAttempts = 4;
 constexpr double kLongerAboveRoof = 3;
+constexpr double kLongerWhereShared = 4;
+constexpr double kLeastAlone = 0.4;  // of the samples
 constexpr double kMostForeign = 0.03;
 constexpr double kLeastCpuShare = 0.97;
 // A rival that takes so much longer than in its best block, or than our work, lost a core to its own pool.
@@ -48,8 +49,10 @@ double now() {
 // One thing to time: how many calls make a sample, and the samples so far in seconds per call.
 class Timed {
  public:
-  Timed(const std::function<void()>& run, const std::function<void()>* prepare, bool one_thread)
-      : run_(&run), prepare_(prepare), one_thread_(one_thread) {}
+  // on_pool: it runs on the watched threads. A rival has threads of its own, which spin on the same cores.
+  Timed(const std::function<void()>& run, const std::function<void()>* prepare, CoreWatch& cores,
+        bool on_pool)
+      : run_(&run), prepare_(prepare), cores_(&cores), on_pool_(on_pool) {}
 
   // Warms up and finds the number of calls.
   void calibrate() {
@@ -64,32 +67,31 @@ class Timed {
 
   // Returns how long it took.
   double sample() {
-    const double rate = measured_issue_rate();
+    const double rate = look();
     const double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID), begin = now();
     const double seconds = time_calls();
     const double wall = now() - begin;
-    const bool whole = !one_thread_ || seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu >= kLeastCpuShare * wall;
-    samples_.push_back({seconds / calls_, std::min(rate, measured_issue_rate()), whole});
+    const bool whole =
+        !cores_->one_thread() || seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu >= kLeastCpuShare * wall;
+    samples_.push_back({seconds / calls_, std::min(rate, look()), whole});
     return seconds;
   }
 
   std::size_t samples() const { return samples_.size(); }
-  double best_issue_rate() const {
-    double best = 0;
-    for (const Sample& s : samples_) best = std::max(best, s.issue_rate);
-    return best;
-  }
-  // Whether the thread had its core in sample i, and for itself.
-  bool clean(std::size_t i, double best_issue_rate) const {
-    return samples_[i].whole && samples_[i].issue_rate >= kSharedIssueRate * best_issue_rate;
+  // Whether the threads had their cores in sample i, and for themselves.
+  bool alone(std::size_t i) const { return samples_[i].whole && cores_->alone(samples_[i].issue_rate); }
+  double part_alone() const {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < samples_.size(); ++i) count += alone(i);
+    return static_cast<double>(count) / static_cast<double>(samples_.size());
   }
   double seconds(std::size_t i) const { return samples_[i].seconds; }
-  // The clean ones of samples [first, end), or all of them if none is.
-  std::vector<double> seconds(std::size_t first, std::size_t end, double best_issue_rate) const {
+  // Those of samples [first, end) that had the cores alone, or all of them if none had.
+  std::vector<double> seconds(std::size_t first, std::size_t end) const {
     std::vector<double> kept, all;
     for (std::size_t i = first; i < end; ++i) {
       all.push_back(seconds(i));
-      if (clean(i, best_issue_rate)) kept.push_back(seconds(i));
+      if (alone(i)) kept.push_back(seconds(i));
     }
     return kept.empty() ? all : kept;
   }
@@ -101,6 +103,8 @@ class Timed {
     bool whole;
   };
 
+  double look() { return on_pool_ ? cores_->rate() : cores_->rate_of_caller(); }
+
   double time_calls() {
     if (prepare_ != nullptr) (*prepare_)();  // then calls_ is 1
     const double begin = now();
@@ -110,7 +114,8 @@ class Timed {
 
   const std::function<void()>* run_;
   const std::function<void()>* prepare_;  // or null
-  bool one_thread_;
+  CoreWatch* cores_;
+  bool on_pool_;
   int calls_ = 1;
   std::vector<Sample> samples_;
 };
@@ -122,7 +127,8 @@ struct Turn {
 };
 
 // Roofs and work in alternation, now the one first, now the other: at least `seconds` and `least` samples of
-// the work. Beside long work a roof gets several samples, so that it does not hang on half a millisecond.
+// the work, and more of both where the cores are shared. Beside long work a roof gets several samples, so
+// that it does not hang on half a millisecond.
 void alternate(std::vector<Timed>& roofs, Timed& own, double seconds, std::size_t least,
                std::vector<Turn>& turns) {
   double spent = 0, last = 0;
@@ -134,7 +140,11 @@ void alternate(std::vector<Timed>& roofs, Timed& own, double seconds, std::size_
       turn.roofs.emplace_back(first, roof.samples());
     }
   };
-  for (std::size_t taken = 0; spent < seconds || taken < least; ++taken) {
+  const auto enough = [&](std::size_t taken) {
+    if (spent < seconds || taken < least) return false;
+    return spent >= kLongerWhereShared * seconds || own.part_alone() >= kLeastAlone;
+  };
+  for (std::size_t taken = 0; !enough(taken); ++taken) {
     Turn turn{own.samples(), {}};
     if (taken % 2 == 0) sample_roofs(turn);
     last = own.sample();
@@ -161,14 +171,14 @@ RivalBlock rival_block(const RivalRun& rival, Timed& timed, double seconds, bool
 }
 
 // Seconds per call: the median over the blocks in which the rival had its cores; 0 if it never had.
-double rival_seconds(const Timed& rival, const std::vector<RivalBlock>& blocks, double rate, double own) {
+double rival_seconds(const Timed& rival, const std::vector<RivalBlock>& blocks, double own) {
   std::vector<double> all, medians;
-  for (const auto& [first, end] : blocks) medians.push_back(median(rival.seconds(first, end, rate)));
+  for (const auto& [first, end] : blocks) medians.push_back(median(rival.seconds(first, end)));
   const double best = *std::min_element(medians.begin(), medians.end());
   if (best > kLostRival * own) return 0;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     if (medians[i] > kLostBlock * best) continue;
-    const std::vector<double> block = rival.seconds(blocks[i].first, blocks[i].second, rate);
+    const std::vector<double> block = rival.seconds(blocks[i].first, blocks[i].second);
     all.insert(all.end(), block.begin(), block.end());
   }
   return median(all);
@@ -176,23 +186,24 @@ double rival_seconds(const Timed& rival, const std::vector<RivalBlock>& blocks, 
 
 // Sets the roof that binds and the work's share of it.
 void hold_against_roofs(const KernelWork& work, const Timed& own, const std::vector<Timed>& roofs,
-                        const std::vector<Turn>& turns, double rate, Measurement& result) {
+                        const std::vector<Turn>& turns, Measurement& result) {
   std::vector<double> shares, all;
   std::vector<std::vector<double>> needs(roofs.size());  // seconds that each roof asks for
   for (const Turn& turn : turns) {
-    bool clean = own.clean(turn.own, rate);
+    bool alone = own.alone(turn.own);
     double least = 0;
     for (std::size_t i = 0; i < roofs.size(); ++i) {
       const Roof& roof = work.roofs[i];
       const auto [first, end] = turn.roofs[i];
-      for (std::size_t at = first; at < end; ++at) clean = clean && roofs[i].clean(at, rate);
+      for (std::size_t at = first; at < end; ++at) alone = alone && roofs[i].alone(at);
       const auto needed = static_cast<double>(roof.flops ? work.cost.flops : work.cost.bytes);
-      needs[i].push_back(needed / roof.amount * median(roofs[i].seconds(first, end, rate)));
+      needs[i].push_back(needed / roof.amount * median(roofs[i].seconds(first, end)));
       least = std::max(least, needs[i].back());
     }
     all.push_back(least / own.seconds(turn.own));
-    if (clean) shares.push_back(all.back());
+    if (alone) shares.push_back(all.back());
   }
+  result.alone = static_cast<double>(shares.size()) / static_cast<double>(all.size());
   result.share = median(shares.empty() ? all : shares);
   double slowest = 0;
   for (std::size_t i = 0; i < roofs.size(); ++i) {
@@ -203,12 +214,12 @@ void hold_against_roofs(const KernelWork& work, const Timed& own, const std::vec
   }
 }
 
-Measurement attempt(const KernelWork& work, double seconds, bool one_thread) {
+Measurement attempt(const KernelWork& work, CoreWatch& cores, double seconds) {
   const ForeignCpu foreign;
-  Timed own(work.run, work.prepare ? &work.prepare : nullptr, one_thread);
+  Timed own(work.run, work.prepare ? &work.prepare : nullptr, cores, true);
   std::vector<Timed> roofs, rivals;
-  for (const Roof& roof : work.roofs) roofs.emplace_back(roof.run, nullptr, one_thread);
-  for (const RivalRun& rival : work.rivals) rivals.emplace_back(rival.run, nullptr, one_thread);
+  for (const Roof& roof : work.roofs) roofs.emplace_back(roof.run, nullptr, cores, true);
+  for (const RivalRun& rival : work.rivals) rivals.emplace_back(rival.run, nullptr, cores, false);
   own.calibrate();
   for (Timed& roof : roofs) roof.calibrate();
   const std::size_t least = (kLeastSamples + kRounds - 1) / kRounds;
@@ -220,15 +231,14 @@ Measurement attempt(const KernelWork& work, double seconds, bool one_thread) {
       blocks[i].push_back(rival_block(work.rivals[i], rivals[i], seconds / kRounds / 2, round == 0, least));
     if (!rivals.empty()) std::this_thread::sleep_for(kPause);
   }
-  double rate = own.best_issue_rate();
-  for (const Timed& roof : roofs) rate = std::max(rate, roof.best_issue_rate());
   Measurement result;
-  const std::vector<double> seconds_per_run = own.seconds(0, own.samples(), rate);
+  const std::vector<double> seconds_per_run = own.seconds(0, own.samples());
   result.seconds = median(seconds_per_run);
+  result.alone = own.part_alone();
   result.spread = median_deviation(seconds_per_run) / result.seconds;
-  if (!roofs.empty()) hold_against_roofs(work, own, roofs, turns, rate, result);
+  if (!roofs.empty()) hold_against_roofs(work, own, roofs, turns, result);
   for (std::size_t i = 0; i < rivals.size(); ++i)
-    if (const double taken = rival_seconds(rivals[i], blocks[i], rate, result.seconds); taken > 0)
+    if (const double taken = rival_seconds(rivals[i], blocks[i], result.seconds); taken > 0)
       result.rival_seconds.emplace_back(work.rivals[i].name, taken);
   result.foreign_share = foreign.share();
   result.disturbed = foreign.disturbed();
@@ -236,10 +246,10 @@ Measurement attempt(const KernelWork& work, double seconds, bool one_thread) {
 }
 
 // Repeats what was disturbed, and keeps the least disturbed.
-Measurement undisturbed(const KernelWork& work, double seconds, bool one_thread) {
-  Measurement best = attempt(work, seconds, one_thread);
+Measurement undisturbed(const KernelWork& work, CoreWatch& cores, double seconds) {
+  Measurement best = attempt(work, cores, seconds);
   for (int i = 1; i < kAttempts && best.disturbed; ++i) {
-    const Measurement again = attempt(work, seconds, one_thread);
+    const Measurement again = attempt(work, cores, seconds);
     if (again.foreign_share < best.foreign_share) best = again;
   }
   return best;
@@ -258,10 +268,10 @@ double busy_seconds() {
 
 }  // namespace
 
-Measurement measure(const KernelWork& work, const SampleEffort& effort) {
-  Measurement first = undisturbed(work, effort.seconds, effort.one_thread);
+Measurement measure(const KernelWork& work, CoreWatch& cores, double seconds) {
+  Measurement first = undisturbed(work, cores, seconds);
   if (first.share <= 1) return first;
-  return undisturbed(work, kLongerAboveRoof * effort.seconds, effort.one_thread);
+  return undisturbed(work, cores, kLongerAboveRoof * seconds);
 }
 
 ForeignCpu::ForeignCpu() : busy_(busy_seconds()), own_(seconds_of(CLOCK_PROCESS_CPUTIME_ID)), wall_(now()) {}

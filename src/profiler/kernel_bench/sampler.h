@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nn/op.h"
+#include "profiler/kernel_bench/core_watch.h"
 
 namespace smallmind {
 
@@ -33,11 +34,6 @@ struct KernelWork {
   std::vector<RivalRun> rivals;
 };
 
-struct SampleEffort {
-  double seconds = 0.3;     // of the work's own samples
-  bool one_thread = false;  // then samples in which the thread lost its core are dropped
-};
-
 struct Measurement {
   double seconds = 0;  // per run(), median
   double spread = 0;   // median absolute deviation over the median
@@ -47,10 +43,12 @@ struct Measurement {
   std::vector<std::pair<std::string, double>> rival_seconds;  // without rivals that lost their cores
   double foreign_share = 0;
   bool disturbed = false;
+  double alone = 0;  // part of the turns that had the cores to themselves; the others count only if none had
 };
 
-// Runs the work, its roofs and its rivals in turns until there are enough samples.
-Measurement measure(const KernelWork& work, const SampleEffort& effort);
+// Runs the work, its roofs and its rivals in turns: `seconds` of the work's own samples, and up to three
+// times as much again where the cores were shared in most of them.
+Measurement measure(const KernelWork& work, CoreWatch& cores, double seconds);
 
 // CPU time that other programs and the hypervisor took since construction, as a share of all CPUs' time.
 class ForeignCpu {

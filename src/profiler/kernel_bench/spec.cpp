@@ -3,7 +3,7 @@
 
 namespace smallmind {
 KernelResult timed(const BenchContext& context, const KernelWork& work) {
-  const Measurement m = measure(work, {.seconds = context.seconds, .one_thread = context.pool.size() == 1});
+  const Measurement m = measure(work, context.cores, context.seconds);
   const auto amount = static_cast<double>(work.in_flops ? work.cost.flops : work.cost.bytes);
   KernelResult result;
   result.value = 1e-9 * amount / m.seconds;
@@ -14,6 +14,7 @@ KernelResult timed(const BenchContext& context, const KernelWork& work) {
   for (const auto& [name, seconds] : m.rival_seconds)
     result.rivals.emplace_back(name, 1e-9 * amount / seconds);
   result.disturbed = m.disturbed;
+  result.alone = m.alone;
   return result;
 }
 

@@ -18,6 +18,7 @@ namespace smallmind {
 
 struct BenchContext {
   ThreadPool& pool;
+  CoreWatch& cores;  // of the pool
   const KernelTable& kernels;
   const RivalLibraries& rivals;
   double seconds;
