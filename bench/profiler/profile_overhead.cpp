@@ -3,14 +3,17 @@
 //   profile_overhead [PROCESSES] [THREADS] [small|medium|training]   default 20, all threads, all three
 //
 // Blocks alternate within a process: 0.2 s each, so that the recorder's thread comes to the rings, at least
-// every 0.05 s, while they last, with pauses for what is left. Each process gives three ratios; where its
-// pages happen to lie moves them by 1 to 2 %, hence many processes. Printed are, with 95 % intervals, the
-// medians of the ratios of the mean time per token (per step), which other programs disturb, and of the
-// median time, which sees all but the recorder's own thread; and what that thread took of a core.
+// every 0.05 s, while they last, with pauses for what is left. Within a block only those slices of 2 ms count
+// whose cores nobody shared at either end (core_watch.h). Each process gives three ratios; where its pages
+// happen to lie moves them by 1 to 2 %, hence many processes. Printed are, with 95 % intervals, the medians
+// of the ratios of the mean time per token (per step), which other programs disturb, and of the median time,
+// which sees all but the recorder's own thread; what that thread took of a core; and how many pairs of blocks
+// had slices that count.
 #include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -24,6 +27,7 @@
 #include "infer/packed_weights.h"
 #include "infer/session.h"
 #include "model/presets.h"
+#include "profiler/kernel_bench/core_watch.h"
 #include "profiler/recorder.h"
 #include "profiler/statistics.h"
 #include "train/step.h"
@@ -33,7 +37,7 @@ using namespace smallmind;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr double kBlockSeconds = 0.2;
+constexpr double kBlockSeconds = 0.2, kSliceSeconds = 0.002;
 constexpr int kPairs = 3;  // of a process
 constexpr std::chrono::milliseconds kPause{60};
 
@@ -54,25 +58,37 @@ double writer_seconds() {
   return 0;
 }
 
-// Seconds per call.
+// Seconds per call, of the slices that count; 0 where none does.
 struct Block {
   double mean, median, total;
 };
 
-Block block(const std::function<void()>& work) {
+Block block(const std::function<void()>& work, CoreWatch& cores) {
   std::this_thread::sleep_for(kPause);
   work();
-  std::vector<double> times;
+  std::vector<double> times;  // of the slices that count
   times.reserve(1 << 16);
+  double sum = 0;
   const auto begin = Clock::now();
-  double now = 0;
-  do {
-    work();
-    const double last = now;
-    now = seconds_since(begin);
-    times.push_back(now - last);
-  } while (now < kBlockSeconds);
-  return {now / static_cast<double>(times.size()), median(times), now};
+  while (seconds_since(begin) < kBlockSeconds) {
+    const double before = cores.rate();
+    const std::size_t first = times.size();
+    const auto slice = Clock::now();
+    double now = 0;
+    do {
+      work();
+      const double last = now;
+      now = seconds_since(slice);
+      times.push_back(now - last);
+    } while (now < kSliceSeconds);
+    if (cores.alone(std::min(before, cores.rate())))
+      sum += now;
+    else
+      times.resize(first);
+  }
+  const double total = seconds_since(begin);
+  if (times.empty()) return {0, 0, total};
+  return {sum / static_cast<double>(times.size()), median(times), total};
 }
 
 void print(const char* what, const std::vector<double>& ratios) {
@@ -80,13 +96,14 @@ void print(const char* what, const std::vector<double>& ratios) {
   fmt::print("  {} {:.4f} [{:.4f}, {:.4f}]", what, median(ratios), interval.low, interval.high);
 }
 
-// What one process found; travels through a pipe as it is.
+// What one process found; travels through a pipe as it is. A pair that found nothing is 0.
 struct Found {
   double means[kPairs], medians[kPairs], off_median;
   double recorded_seconds, writer_seconds, events, bytes, dropped;
 };
 
-Found compare(const std::function<void()>& work) {
+Found compare(const std::function<void()>& work, ThreadPool& pool) {
+  CoreWatch cores(pool);
   const std::filesystem::path file =
       std::filesystem::temp_directory_path() / fmt::format("overhead-{}.smprof", getpid());
   Found found{};
@@ -96,11 +113,11 @@ Found compare(const std::function<void()>& work) {
     Block on{}, off{};
     for (const bool with : {i % 2 == 0, i % 2 != 0}) {
       set_zone_sink(with ? sink : nullptr);
-      (with ? on : off) = block(work);
+      (with ? on : off) = block(work, cores);
       set_zone_sink(nullptr);
     }
     found.recorded_seconds += on.total;
-    if (i < 0) continue;
+    if (i < 0 || on.mean == 0 || off.mean == 0) continue;
     found.means[i] = on.mean / off.mean;
     found.medians[i] = on.median / off.median;
     found.off_median = off.median;
@@ -135,9 +152,12 @@ void report(const char* name, int processes, const std::function<Found()>& measu
   Found sum{};
   for (int i = 0; i < processes; ++i) {
     const Found found = in_a_process(measure);
-    means.insert(means.end(), std::begin(found.means), std::end(found.means));
-    medians.insert(medians.end(), std::begin(found.medians), std::end(found.medians));
-    off.push_back(found.off_median);
+    for (int pair = 0; pair < kPairs; ++pair) {
+      if (found.means[pair] == 0) continue;
+      means.push_back(found.means[pair]);
+      medians.push_back(found.medians[pair]);
+    }
+    if (found.off_median > 0) off.push_back(found.off_median);
     sum.recorded_seconds += found.recorded_seconds;
     sum.writer_seconds += found.writer_seconds;
     sum.events += found.events;
@@ -145,12 +165,14 @@ void report(const char* name, int processes, const std::function<Found()>& measu
     sum.dropped += found.dropped;
   }
   fmt::print("{:<22}", name);
+  if (means.empty()) return fmt::print("  cores shared throughout\n");
   print("mean", means);
   print("median", medians);
-  fmt::print("  {:.2f} us without; {:.2f} M events/s, {:.1f} MB/s, {} dropped; writer {:.2f} % of a core\n",
-             1e6 * median(off), 1e-6 * sum.events / sum.recorded_seconds,
-             1e-6 * sum.bytes / sum.recorded_seconds, sum.dropped,
-             100 * sum.writer_seconds / sum.recorded_seconds);
+  fmt::print(
+      "  {:.2f} us without; {:.2f} M events/s, {:.1f} MB/s, {} dropped; writer {:.2f} % of a core; {} of {} "
+      "pairs\n",
+      1e6 * median(off), 1e-6 * sum.events / sum.recorded_seconds, 1e-6 * sum.bytes / sum.recorded_seconds,
+      sum.dropped, 100 * sum.writer_seconds / sum.recorded_seconds, means.size(), kPairs * processes);
   std::fflush(stdout);
 }
 
@@ -163,10 +185,12 @@ Found decode(const char* name, int threads) {
   Session session(*model, pool);
   const auto context = session.context();
   Index position = 0;
-  return compare([&] {
-    if (position++ % context == 0) session.reset();
-    session.decode(static_cast<std::int32_t>(position % 50));
-  });
+  return compare(
+      [&] {
+        if (position++ % context == 0) session.reset();
+        session.decode(static_cast<std::int32_t>(position % 50));
+      },
+      pool);
 }
 
 Found train(const char* name, int threads) {
@@ -180,10 +204,12 @@ Found train(const char* name, int threads) {
   TrainingStep step(*model, settings, pool, needs);
   const std::vector<std::int32_t> tokens(static_cast<std::size_t>(settings.batch * model->config().context),
                                          7);
-  return compare([&] {
-    step.gradients(tokens, tokens);
-    step.update(1e-5);
-  });
+  return compare(
+      [&] {
+        step.gradients(tokens, tokens);
+        step.update(1e-5);
+      },
+      pool);
 }
 
 }  // namespace
