@@ -221,7 +221,11 @@ struct KernelTable {
 
   // ---- the machine's limits (generic/peak.inl): what the roofline is measured with
   double (*fma_flops)(Index iterations) noexcept;  // runs independent FMA chains, returns the FLOPs executed
-  float (*stream_read)(const float* x, Index n) noexcept;                            // reads n floats
+  // Reads n floats and returns their sum: from the first to the last; likewise, asking for lines ahead of
+  // use; four quarters side by side.
+  float (*stream_read)(const float* x, Index n) noexcept;
+  float (*stream_read_ahead)(const float* x, Index n) noexcept;
+  float (*stream_read_quarters)(const float* x, Index n) noexcept;
   void (*stream_copy)(const float* x, Index n, float* out) noexcept;                 // 1 read, 1 write
   void (*stream_update)(float* x, Index n) noexcept;                                 // in place
   void (*stream_add)(const float* a, const float* b, Index n, float* out) noexcept;  // 2 reads, 1 write

@@ -269,21 +269,24 @@ Case update3_case() {
 }
 
 void add_reductions(std::vector<Case>& list) {
-  list.push_back({"dot, sum_squares, stream_read, stream_read2",
+  list.push_back({"dot, sum_squares, stream_read, stream_read_ahead, stream_read_quarters, stream_read2",
                   [](const KernelTable& t, Index n, Index shift) {
                     Buffer a(n, shift, 1), b(n, (shift + 3) % 16, 2);
                     return std::vector<float>{
-                        t.dot(a.data(), b.data(), n), static_cast<float>(t.sum_squares(a.data(), n)),
-                        t.stream_read(a.data(), n), t.stream_read2(a.data(), b.data(), n)};
+                        t.dot(a.data(), b.data(), n),        static_cast<float>(t.sum_squares(a.data(), n)),
+                        t.stream_read(a.data(), n),          t.stream_read_ahead(a.data(), n),
+                        t.stream_read_quarters(a.data(), n), t.stream_read2(a.data(), b.data(), n)};
                   },
                   [](Index n) {
-                    std::vector<double> all(4, 0.0);
+                    std::vector<double> all(6, 0.0);
                     for (Index i = 0; i < n; ++i) {
                       const double a = static_cast<double>(value(1, i));
                       all[0] += a * static_cast<double>(value(2, i));
                       all[1] += a * a;
                       all[2] += a;
-                      all[3] += a + static_cast<double>(value(2, i));
+                      all[3] += a;
+                      all[4] += a;
+                      all[5] += a + static_cast<double>(value(2, i));
                     }
                     return all;
                   },
