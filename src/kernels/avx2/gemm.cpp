@@ -52,7 +52,7 @@ constexpr Index kBlockK = 384;  // a slab of A takes 9 KiB of L1
 constexpr Index kBlockKCopied = 384;
 constexpr Index kBlockFloats = 320 * 1024 / 4;  // of B: five eighths of an L2 of 512 KiB
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
-constexpr Index kFewRowsBytes = 4 * 1024;       // likewise where the core reads as fast as it can
+constexpr Index kFewRowsBytes = 1024;           // likewise where the core reads as fast as it can
 constexpr Index kNearBytes = 0;  // likewise of a block that waits in L2, which the core follows by itself
 
 // out[c * out_stride + r] = in[r * stride + c] for 8 x 8; rows and columns beyond the given ones read as
