@@ -145,6 +145,29 @@ template <int kAll, int kLevel>
   for (int v = 0; v < kAll; ++v) __builtin_prefetch(c + v * kLanes, 1, kLevel);
 }
 
+// What a tile asks for between its steps: lines of the next slab and the next tile's C to L2; at its end, a
+// row of both tiles' C at a time to L1.
+struct Stops {
+  Index end_begins;
+  int far = 0, near = 0;  // rows of C asked for
+
+  Stops(const Tile& t, Index rows) noexcept : end_begins(max(0, t.k - (rows + 1) * kStepsPerRowOfC)) {}
+
+  // At step p; returns the step of the next stop.
+  template <int kRows, int kAll>
+  [[gnu::always_inline]] Index ask(const Tile& t, Index p) noexcept {
+    if (p < end_begins) {
+      if (t.lines > 0) t.next_slab->fetch(t.lines);
+      if (far < kRows) fetch_row<kAll, 2>(t.next_c + far++ * t.c_stride);
+      return min(end_begins, p + kStepsPerStop);
+    }
+    if (near == kRows) return t.k;
+    fetch_row<kAll, 3>(t.c + near * t.c_stride);
+    fetch_row<kAll, 3>(t.next_c + near++ * t.c_stride);
+    return p + kStepsPerRowOfC;
+  }
+};
+
 // Hides from the compiler how a pointer came about: of a loop that takes several steps at once it would keep
 // each address in a register of its own, and has not enough of them.
 template <class T>
@@ -235,39 +258,23 @@ void tile(const Tile& t) noexcept {
       a_copy += kTileRows;
     }
   };
-  const Index rest_ahead = max(0, k - t.ahead), rest_c = max(0, k - (kRows + 1) * kStepsPerRowOfC);
-  int far = 0, near = 0;  // rows of C asked for
+  const bool copying = a_copy != nullptr || b_copy != nullptr;
+  const Index rest_ahead = max(0, k - t.ahead);
+  Stops stops(t, kRows);
   for (Index p = 0; p < k;) {
     Index end = k;
     if (kFetch && p < rest_ahead) end = rest_ahead;
     if (kFetch && p == rest_ahead) ahead = static_cast<const Element*>(t.next_b);
-    if constexpr (kStops) {
-      if (p < rest_c) {
-        end = min(end, min(rest_c, p + kStepsPerStop));
-        if (t.lines > 0) t.next_slab->fetch(t.lines);
-        if (far < kRows) fetch_row<kAll, 2>(t.next_c + far++ * t.c_stride);
-      } else if (near < kRows) {
-        end = min(end, p + kStepsPerRowOfC);
-        fetch_row<kAll, 3>(t.c + near * t.c_stride);
-        fetch_row<kAll, 3>(t.next_c + near++ * t.c_stride);
-      }
-    }
-    if (a_copy != nullptr || b_copy != nullptr) {
-      for (; p < end; ++p) {
-        copy(p);
-        step(0);
-        advance(1);
-      }
-    } else {
-      for (; p + kStepsAtOnce <= end; p += kStepsAtOnce) {
+    if constexpr (kStops) end = min(end, stops.ask<kRows, kAll>(t, p));
+    for (; !copying && p + kStepsAtOnce <= end; p += kStepsAtOnce) {
 #pragma GCC unroll 8
-        for (int s = 0; s < kStepsAtOnce; ++s) step(s);
-        advance(kStepsAtOnce);
-      }
-      for (; p < end; ++p) {
-        step(0);
-        advance(1);
-      }
+      for (int s = 0; s < kStepsAtOnce; ++s) step(s);
+      advance(kStepsAtOnce);
+    }
+    for (; p < end; ++p) {
+      if (copying) copy(p);
+      step(0);
+      advance(1);
     }
   }
   finish<kRows, kAll, kMasked>(t, acc);
