@@ -32,9 +32,10 @@ struct Vec {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
   }
   static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+  static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   // As the instruction: from the intrinsic GCC 12 takes three forms, lets accumulators change places between
-  // steps of k and keeps one of them in memory.
-  static Reg fma(Reg a, Reg b, Reg c) {
+  // steps of k and keeps one of 12 in memory.
+  static Reg fma_in_place(Reg a, Reg b, Reg c) {
     asm("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
     return c;
   }

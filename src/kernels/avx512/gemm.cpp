@@ -29,6 +29,7 @@ struct Vec {
   }
   static Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
+  static Reg fma_in_place(Reg a, Reg b, Reg c) { return fma(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static void store(float* p, Reg x) { _mm512_storeu_ps(p, x); }
   static void store(float* p, Mask mask, Reg x) { _mm512_mask_storeu_ps(p, mask, x); }

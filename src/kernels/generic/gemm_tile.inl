@@ -233,7 +233,7 @@ void tile(const Tile& t) noexcept {
       for (int i = 0; i < kRows; ++i) {
         const Vec::Reg x = value(i, s);
 #pragma GCC unroll 32
-        for (int v = 0; v < kAll; ++v) acc[i][v] = Vec::fma(x, w[v], acc[i][v]);
+        for (int v = 0; v < kAll; ++v) acc[i][v] = Vec::fma_in_place(x, w[v], acc[i][v]);
       }
     }
   };

@@ -32,6 +32,7 @@ struct Vec {
   }
   static Reg broadcast(const float* p) { return vld1q_dup_f32(p); }
   static Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f32(c, a, b); }
+  static Reg fma_in_place(Reg a, Reg b, Reg c) { return fma(a, b, c); }
   static Reg add(Reg a, Reg b) { return vaddq_f32(a, b); }
   static void store(float* p, Reg x) { vst1q_f32(p, x); }
   static void store(float* p, Mask mask, Reg x) {
