@@ -182,8 +182,11 @@ TEST_F(RecorderTest, WhatWorkersDoForAPlainZoneIsThatZones) {
   const Recording recording = record([&] {
     const Zone pass("pass", {.kind = ZoneKind::pass});
     pool.run([](int) { spin(1); });
-    const Zone zone("zone", {.phase = Phase::data});
-    pool.run([](int) { spin(2); });
+    {
+      const Zone zone("zone", {.phase = Phase::data});
+      pool.run([](int) { spin(2); });
+    }
+    pool.run([](int) {});  // a worker hands over its share by its next region, perhaps only then
   });
   const OpTable table = make_op_table(recording);
   EXPECT_EQ(table.rows.size(), 2u) << op_table_text(table);
