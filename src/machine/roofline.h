@@ -3,12 +3,12 @@
 //
 // Peaks come from running, not from data sheets: the kernel table's own vectors, plain loads and stores, huge
 // pages, the threads and the cgroup that the real work gets. Four streams, because their roofs differ: read
-// (sum of an array, in the fastest of three ways), copy (1 read, 1 write), update (in place) and add (2 reads,
-// 1 write). Bytes are those that the program reads and writes; the line that a plain store to memory fetches
-// first is not counted. Each number is the median of its samples. A sample during which another program took
-// a thread's core (its CPU time is under 97 % of the wall time) is void and repeated; where too few are left,
-// the roofline is marked as disturbed: it is too low, and is not cached. Not measured: latency, NUMA
-// distance, other stores than plain ones.
+// (sum of an array, in the fastest of three ways), copy (1 read, 1 write), update (in place) and add (2
+// reads, 1 write). Bytes are those that the program reads and writes; the line that a plain store to memory
+// fetches first is not counted. Each number is the median of its samples. A sample during which another
+// program took a thread's core (its CPU time is under 97 % of the wall time) is void and repeated; where too
+// few are left, the roofline is marked as disturbed: it is too low, and is not cached. Not measured: latency,
+// NUMA distance, other stores than plain ones.
 #pragma once
 
 #include <cstdint>
