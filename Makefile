@@ -20,7 +20,7 @@ build:  ## Build the program: build/release/smallmind
 
 test:  ## Build everything with warnings as errors, run all tests and lints
 	@$(PACKAGES) tools/packages/build.txt tools/packages/test.txt
-	$(CONFIGURE) --preset release -DSMALLMIND_BUILD_TESTS=ON
+	$(CONFIGURE) --preset release -DSMALLMIND_BUILD_TESTS=ON -DSMALLMIND_BUILD_BENCH=ON
 	cmake --build build/release -j $(JOBS)
 	@$(PYTHON) tools/run_tests.py build/release
 

@@ -11,6 +11,7 @@
 
 #include "base/cgroup.h"
 #include "kernels/dispatch.h"
+#include "profiler/kernel_bench/core_watch.h"
 #include "profiler/kernel_bench/spec.h"
 
 namespace smallmind {
@@ -22,9 +23,9 @@ double seconds_of(const std::function<void()>& run) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-void run_row(benchmark::State& state, const KernelSpec& spec, ThreadPool& pool,
+void run_row(benchmark::State& state, const KernelSpec& spec, ThreadPool& pool, CoreWatch& cores,
              const RivalLibraries& rivals) {
-  const KernelWork work = spec.work({pool, kernels(), rivals, 0});
+  const KernelWork work = spec.work({pool, cores, kernels(), rivals, 0});
   if (work.prepare) work.prepare();
   work.run();  // touches all memory
   for ([[maybe_unused]] auto _ : state) {
@@ -46,14 +47,16 @@ int main(int argc, char** argv) {
   const RivalLibraries none(false);
   const std::vector<KernelSpec> specs = all_specs();
   ThreadPool one(1), all(available_threads());
+  CoreWatch one_core(one), all_cores(all);
   for (const KernelSpec& spec : specs) {
     if (!spec.work) continue;
     for (ThreadPool* pool : {&one, &all}) {
       if (pool == &all && all.size() == 1) continue;
+      CoreWatch& cores = pool == &one ? one_core : all_cores;
       const std::string name =
           fmt::format("{}/{}/{}/threads:{}", spec.kernel, spec.form, spec.shape, pool->size());
-      benchmark::RegisterBenchmark(name.c_str(), [&spec, pool, &none](benchmark::State& state) {
-        run_row(state, spec, *pool, none);
+      benchmark::RegisterBenchmark(name.c_str(), [&spec, pool, &cores, &none](benchmark::State& state) {
+        run_row(state, spec, *pool, cores, none);
       })->UseManualTime();
     }
   }
