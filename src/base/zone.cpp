@@ -7,13 +7,13 @@ namespace smallmind {
 
 void detail::hand_over_kept_wait(const ZoneSink& sink) noexcept {
   ZoneWait& wait = thread_zones.wait;
-  sink.complete(sink.context, {wait.name, {.kind = wait.kind}, wait.begin, wait.end, {}});
+  sink.complete(sink, {wait.name, {.kind = wait.kind}, wait.begin, wait.end, {}}, thread_zones.of_sink);
   wait.name = nullptr;
 }
 
 void keep_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
   detail::ThreadZones& thread = detail::thread_zones;
-  thread.chained_in = nullptr;
+  thread.chained_end = 0;
   if (thread.wait.name != nullptr) detail::hand_over_kept_wait(sink);
   thread.wait = wait;
 }
@@ -25,8 +25,9 @@ void record_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
 
 void complete_interval(const ZoneSink& sink, const ZoneRecord& record) noexcept {
   detail::ThreadZones& thread = detail::thread_zones;
-  sink.complete(sink.context, {record.name, record.work, record.begin, record.end, record.taken,
-                               detail::kept_wait(thread)});
+  sink.complete(sink,
+                {record.name, record.work, record.begin, record.end, record.taken, detail::kept_wait(thread)},
+                thread.of_sink);
   thread.wait.name = nullptr;
 }
 

@@ -76,8 +76,14 @@ struct ZoneRecord {
 // of a pool may call it once more shortly after the sink was taken away: so a sink and what its function
 // needs live for ever.
 struct ZoneSink {
-  void (*complete)(void* context, const ZoneRecord& record) noexcept;
-  void* context;
+  void (*complete)(const ZoneSink& sink, const ZoneRecord& record, struct SinkMemory& memory) noexcept;
+};
+
+// What a thread keeps for sinks: a pointer, and the places that the next complete() will touch, which zones
+// fetch while they take the stamp.
+struct SinkMemory {
+  void* state = nullptr;
+  const void* soon = nullptr;
 };
 
 // A clock that costs some 8 ns: the time stamp counter on x86 (constant rate on every CPU since 2008), else
@@ -98,11 +104,12 @@ namespace detail {
 inline constinit std::atomic<const ZoneSink*> zone_sink{nullptr};
 // Kept only with a sink. One line: the weights drive all else out of the caches every token.
 struct alignas(64) ThreadZones {
-  const Zone* open = nullptr;        // the innermost
-  const Zone* chained_in = nullptr;  // the last thing that happened was the end of an op inside this zone,
-  std::uint64_t chained_end = 0;     // then
-  ZoneWait wait;                     // the last thing that ended, if not handed over yet
+  const Zone* open = nullptr;     // the innermost
+  std::uint64_t chained_end = 0;  // if the last thing that happened was the end of an op: when
+  ZoneWait wait;                  // the last thing that ended, if not handed over yet
+  SinkMemory of_sink;
 };
+static_assert(sizeof(ThreadZones) == 64);
 inline constinit thread_local ThreadZones thread_zones;
 }  // namespace detail
 
@@ -123,9 +130,13 @@ inline const ZoneSink* set_zone_sink(const ZoneSink* sink) noexcept {
 void record_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept;
 // The same of an idle time: goes with the interval that complete_interval() ends next.
 void keep_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept;
+// Of the calling thread.
+inline SinkMemory& sink_memory() noexcept {
+  return detail::thread_zones.of_sink;
+}
 // The next op of this thread begins with a stamp of its own.
 inline void break_zone_chain() noexcept {
-  detail::thread_zones.chained_in = nullptr;
+  detail::thread_zones.chained_end = 0;
 }
 // Hands over an interval that is no zone's, with the wait that was kept.
 void complete_interval(const ZoneSink& sink, const ZoneRecord& record) noexcept;
@@ -149,23 +160,27 @@ class Zone {
     detail::ThreadZones& thread = detail::thread_zones;
     if (thread.wait.name != nullptr) [[unlikely]]
       detail::hand_over_kept_wait(*sink_);
+    of_sink_ = thread.of_sink;
     outer_ = thread.open;
     thread.open = this;
     std::construct_at(&before_, thread_counters);
-    const bool chained = work.kind == ZoneKind::op && outer_ != nullptr && thread.chained_in == outer_;
+    const bool chained = work.kind == ZoneKind::op && outer_ != nullptr && thread.chained_end != 0;
     begin_ = chained ? thread.chained_end : zone_ticks();
-    thread.chained_in = nullptr;
+    thread.chained_end = 0;
   }
   ~Zone() {
     if (sink_ == nullptr) [[likely]]
       return;
-    const std::uint64_t end = zone_ticks();
     detail::ThreadZones& thread = detail::thread_zones;
+    __builtin_prefetch(of_sink_.state, 1);
+    __builtin_prefetch(of_sink_.soon);
+    __builtin_prefetch(&thread, 1);
+    __builtin_prefetch(&thread_counters);
+    const std::uint64_t end = zone_ticks();
     thread.open = outer_;
-    thread.chained_in = work_.kind == ZoneKind::op ? outer_ : nullptr;
-    thread.chained_end = end;
-    sink_->complete(sink_->context,
-                    {name_, work_, begin_, end, thread_counters - before_, detail::kept_wait(thread)});
+    thread.chained_end = work_.kind == ZoneKind::op ? end : 0;
+    sink_->complete(*sink_, {name_, work_, begin_, end, thread_counters - before_, detail::kept_wait(thread)},
+                    thread.of_sink);
     thread.wait.name = nullptr;
   }
   Zone(const Zone&) = delete;
@@ -187,6 +202,7 @@ class Zone {
  private:
   const ZoneSink* sink_;
   // The rest is set only with a sink: an idle marker must not pay for it.
+  SinkMemory of_sink_;
   const char* name_;
   const Zone* outer_;
   std::uint64_t begin_;
@@ -208,6 +224,10 @@ inline const ZoneSink* set_zone_sink(const ZoneSink*) noexcept {
 }
 inline void record_wait(const ZoneSink&, const ZoneWait&) noexcept {}
 inline void keep_wait(const ZoneSink&, const ZoneWait&) noexcept {}
+inline SinkMemory& sink_memory() noexcept {
+  thread_local SinkMemory memory;
+  return memory;
+}
 inline void break_zone_chain() noexcept {}
 inline void complete_interval(const ZoneSink&, const ZoneRecord&) noexcept {}
 

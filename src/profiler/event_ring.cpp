@@ -11,36 +11,62 @@ namespace smallmind {
 
 using record::Escape;
 
-EventRing::EventRing(std::size_t words, std::uint64_t start_ticks)
-    : mask_(words - 1), last_end_(start_ticks), memory_(words * sizeof(std::uint64_t)) {
+EventRing::EventRing(std::size_t words, std::uint64_t start_ticks, std::uint32_t generation)
+    : mask_(words - 1),
+      last_end_(start_ticks),
+      generation_(generation),
+      memory_(words * sizeof(std::uint64_t)) {
   words_ = memory_.as<std::uint64_t>();
   SM_CHECK(std::has_single_bit(words) && words > kMostWords, "[event_ring] a power of two expected, {} given",
            words);
   std::fill_n(words_, words, 0);  // now, for each page's first touch costs a microsecond
 }
 
-// The place of the record's site: where it is, or where it should go. Place 0 is kept for waits.
-std::uint32_t EventRing::find(const ZoneRecord& r, bool& known) const noexcept {
-  constexpr std::uint32_t kProbes = 8;
-  std::uint64_t hash = reinterpret_cast<std::uintptr_t>(r.name);
-  const auto mix = [&](std::uint64_t value) { hash = (std::rotl(hash, 23) ^ value) * 0x9E3779B97F4A7C15u; };
-  mix(static_cast<std::uint64_t>(r.work.layer) << 16 | static_cast<std::uint64_t>(r.work.phase) << 8 |
-      static_cast<std::uint64_t>(r.work.kind));
-  mix(std::bit_cast<std::uint64_t>(r.work.flops));
-  mix(std::bit_cast<std::uint64_t>(r.work.bytes));
-  mix(r.taken.arena_bytes);
-  mix(static_cast<std::uint64_t>(r.work.shape[0]) << 32 ^ static_cast<std::uint64_t>(r.work.shape[1]) << 16 ^
-      static_cast<std::uint64_t>(r.work.shape[2]));
-  const auto home = static_cast<std::uint32_t>(hash >> 40);
-  for (std::uint32_t i = 0; i < kProbes; ++i) {
-    const std::uint32_t place = 1 + (home + i) % (record::kSites - 1);
-    const Site& site = sites_[place];
-    known = site.is(r);
-    if (known || site.name == nullptr) return place;
-  }
-  // All taken: the hash chooses who goes, so that a cycle of sites does not always hit the same place.
-  return 1 + (home + static_cast<std::uint32_t>(hash >> 20) % kProbes) % (record::kSites - 1);
+namespace {
+
+// Both halves of a product of 128 bits: each bit of the result depends on all bits of a and b.
+inline std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
+
+constexpr std::uint64_t kFollower = 0xffff;  // of a site's word
+
+constexpr std::uint64_t low_bits(std::int64_t value, int bits) noexcept {
+  return static_cast<std::uint64_t>(value) & ((std::uint64_t{1} << bits) - 1);
+}
+
+// Kind, phase, layer and the first number of the shape: the third word of a definition.
+inline std::uint64_t traits_word(const ZoneWork& work) noexcept {
+  return static_cast<std::uint64_t>(work.kind) | static_cast<std::uint64_t>(work.phase) << 8 |
+         low_bits(work.layer, 16) << 16 | low_bits(work.shape[0], 32) << 32;
+}
+
+inline std::uint64_t shape_word(const ZoneWork& work) noexcept {
+  return low_bits(work.shape[1], 32) | low_bits(work.shape[2], 32) << 32;
+}
+
+// What tells a site from others, in the upper 48 bits, not 0; the lower 16 are 0. An event is compared with
+// two sites at most, so of a million new sites one in 10^8 programs takes another's name: it is not looked at
+// more closely. The products do not wait for one another.
+inline std::uint64_t signature_of(const ZoneRecord& r) noexcept {
+  const std::uint64_t what = fold(reinterpret_cast<std::uintptr_t>(r.name) ^ 0x9E3779B97F4A7C15u,
+                                  traits_word(r.work) ^ 0xD1B54A32D192ED03u);
+  const std::uint64_t cost = fold(std::bit_cast<std::uint64_t>(r.work.flops) ^ 0xA0761D6478BD642Fu,
+                                  std::bit_cast<std::uint64_t>(r.work.bytes) ^ 0xE7037ED1A0B428DBu);
+  const std::uint64_t rest =
+      fold(shape_word(r.work) ^ 0x8EBC6AF09C88C6E3u, r.taken.arena_bytes ^ 0x589965CC75374CC3u);
+  return ((what + std::rotl(cost, 21) + std::rotl(rest, 42)) | std::uint64_t{1} << 63) & ~kFollower;
+}
+
+inline std::uint64_t signature_of(const ZoneWait& wait) noexcept {
+  const std::uint64_t name = reinterpret_cast<std::uintptr_t>(wait.name);
+  return fold(name ^ 0x9E3779B97F4A7C15u, static_cast<std::uint64_t>(wait.kind) ^ 0xD1B54A32D192ED03u) &
+         ~kFollower;
+}
+
+}  // namespace
 
 // The name, told to the consumer.
 const char* EventRing::known_name(const char* name) noexcept {
@@ -53,18 +79,11 @@ const char* EventRing::known_name(const char* name) noexcept {
   return names_[count];
 }
 
-void EventRing::define(std::uint32_t place, const ZoneRecord& r) noexcept {
-  sites_[place].name = r.name;
-  sites_[place].work = r.work;
-  sites_[place].arena_bytes = r.taken.arena_bytes;
-  const auto half = [](std::int64_t value, int bits) {
-    return static_cast<std::uint64_t>(value) & ((std::uint64_t{1} << bits) - 1);
-  };
+void EventRing::define(std::uint16_t place, const ZoneRecord& r) noexcept {
   put(record::escape_word(Escape::define, place));
   put(reinterpret_cast<std::uintptr_t>(known_name(r.name)));
-  put(static_cast<std::uint64_t>(r.work.kind) | static_cast<std::uint64_t>(r.work.phase) << 8 |
-      half(r.work.layer, 16) << 16 | half(r.work.shape[0], 32) << 32);
-  put(half(r.work.shape[1], 32) | half(r.work.shape[2], 32) << 32);
+  put(traits_word(r.work));
+  put(shape_word(r.work));
   put(std::bit_cast<std::uint64_t>(r.work.flops));
   put(std::bit_cast<std::uint64_t>(r.work.bytes));
   put(r.taken.arena_bytes);
@@ -86,22 +105,33 @@ inline bool EventRing::has_room() const noexcept {
   return true;
 }
 
-inline std::uint32_t EventRing::place_of(const ZoneRecord& r) noexcept {
-  std::uint32_t place = next_site_;
-  if (!sites_[place].is(r)) [[unlikely]]
-    place = other_place_of(r);
+inline std::uint16_t EventRing::place_of(const ZoneRecord& r) noexcept {
+  const std::uint64_t signature = signature_of(r);
+  std::uint16_t place = next_site_;
+  if ((sites_[place] & ~kFollower) != signature) [[unlikely]]
+    place = other_place_of(r, signature);
   last_site_ = place;
-  next_site_ = sites_[place].next;
-  __builtin_prefetch(&sites_[next_site_]);  // the op until then drives it out of the first caches
+  next_site_ = static_cast<std::uint16_t>(sites_[place] & kFollower);
   return place;
 }
 
-[[gnu::noinline]] std::uint32_t EventRing::other_place_of(const ZoneRecord& r) noexcept {
-  bool known = false;
-  const std::uint32_t place = find(r, known);
-  if (!known) define(place, r);
-  sites_[last_site_].next = place;
-  return place;
+[[gnu::noinline]] std::uint16_t EventRing::other_place_of(const ZoneRecord& r,
+                                                          std::uint64_t signature) noexcept {
+  std::uint16_t& entry = index_[(signature >> 32) % kIndex];
+  if ((sites_[entry] & ~kFollower) != signature) {
+    entry = free_place(signature);
+    sites_[entry] = signature;
+    define(entry, r);
+  }
+  sites_[last_site_] = (sites_[last_site_] & ~kFollower) | entry;
+  return entry;
+}
+
+// In order, so that neighbours in time share a line. When all are taken the hash chooses who goes: in turn, a
+// cycle that is a little longer than the table would find none of its sites.
+std::uint16_t EventRing::free_place(std::uint64_t signature) noexcept {
+  if (places_ < record::kSites) return static_cast<std::uint16_t>(places_++);
+  return static_cast<std::uint16_t>(1 + (signature >> 20) % (record::kSites - 1));
 }
 
 // As one word, if they follow one another as it demands.
@@ -112,18 +142,18 @@ inline bool EventRing::push_both(const ZoneRecord& r, const ZoneWait& wait) noex
                         wait.end <= r.end && (!share || r.begin == wait.end);
   const record::TwoIntervals two{wait.begin - last_end_, wait.end - wait.begin, r.end - wait.end};
   if (!in_order || !two.fits() || (r.taken.heap_allocations | r.taken.heap_bytes) != 0) return false;
-  const Site& waiting = sites_[0];
-  if (waiting.name == nullptr) [[unlikely]]
+  if (const std::uint64_t waiting = sites_[0] & ~kFollower; waiting != signature_of(wait)) [[unlikely]] {
+    if (waiting != 0) return false;
+    sites_[0] |= signature_of(wait);
     define(0, {wait.name, {.kind = wait.kind}, 0, 0, {}});
-  else if (waiting.name != wait.name || waiting.work.kind != wait.kind) [[unlikely]]
-    return false;
+  }
   put(two.word(place_of(r)));
   last_end_ = r.end;
   return true;
 }
 
 inline void EventRing::push_one(const ZoneRecord& r) noexcept {
-  const std::uint32_t place = place_of(r);
+  const std::uint16_t place = place_of(r);
   if ((r.taken.heap_allocations | r.taken.heap_bytes) != 0) {
     put(record::escape_word(Escape::taken, r.taken.heap_allocations));
     put(r.taken.heap_bytes);
@@ -140,9 +170,9 @@ inline void EventRing::push_one(const ZoneRecord& r) noexcept {
   last_end_ = end;
 }
 
-void EventRing::push(const ZoneRecord& r) noexcept {
+const void* EventRing::push(const ZoneRecord& r) noexcept {
   if (!has_room() && !make_room(r.wait == nullptr ? 1 : 2)) [[unlikely]]
-    return;
+    return &tail_;
   events_.store(events() + (r.wait == nullptr ? 1 : 2), std::memory_order_relaxed);
   if (r.wait == nullptr) {
     push_one(r);
@@ -151,6 +181,8 @@ void EventRing::push(const ZoneRecord& r) noexcept {
     push_one(r);
   }
   published_.store(head_, std::memory_order_release);
+  __builtin_prefetch(words_ + ((head_ + kLineWords) & mask_), 1);
+  return &sites_[next_site_];
 }
 
 EventRing::Pieces EventRing::peek() const noexcept {

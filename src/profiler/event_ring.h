@@ -8,8 +8,11 @@
 // The consumer reads no words: it copies them to the file as they are. What it must know of them, the names
 // and the number of events, is told apart.
 //
-// Sites are found by comparing with the one that followed the last time (a program repeats itself), then in
-// a small hash table; a site that is not there takes the place of an older one and is defined anew.
+// A site is known by 48 bits of a hash: the one that followed the last time is compared first (a program
+// repeats itself), then an index is asked; a site that is not there takes the place of an older one and is
+// defined anew. All that is touched for an event is laid out for cold caches, because a model's weights drive
+// everything else out of them every token: sites that follow one another lie in the same line, the next line
+// of the ring is fetched ahead.
 #pragma once
 
 #include <array>
@@ -26,11 +29,13 @@ namespace smallmind {
 
 class alignas(64) EventRing {
  public:
-  // words: a power of two.
-  explicit EventRing(std::size_t words, std::uint64_t start_ticks);
+  // words: a power of two. generation: of its session.
+  EventRing(std::size_t words, std::uint64_t start_ticks, std::uint32_t generation = 0);
+  std::uint32_t generation() const noexcept { return generation_; }
 
   // ---- the producer
-  void push(const ZoneRecord& record) noexcept;
+  // Returns the line that the next push will read.
+  const void* push(const ZoneRecord& record) noexcept;
 
   // ---- the consumer
   // The words that are there, as one or two pieces; they stay until release().
@@ -49,29 +54,20 @@ class alignas(64) EventRing {
   std::uint64_t dropped() const noexcept { return dropped_total_.load(std::memory_order_relaxed); }
 
  private:
-  struct alignas(64) Site {  // one line: the model's weights drive all else out of the caches every token
-    const char* name = nullptr;
-    ZoneWork work;
-    std::uint64_t arena_bytes = 0;
-    std::uint32_t next = 0;  // what followed it the last time
-
-    bool is(const ZoneRecord& r) const noexcept {
-      return name == r.name && work.layer == r.work.layer && work.flops == r.work.flops &&
-             work.bytes == r.work.bytes && work.phase == r.work.phase && work.kind == r.work.kind &&
-             work.shape == r.work.shape && arena_bytes == r.taken.arena_bytes;
-    }
-  };
   static constexpr std::size_t kMostNames = 1024;                 // literals of the program: some 60
   static constexpr std::size_t kMostWords = 1 + 2 + 2 * (7 + 3);  // dropped, taken, twice define and wide
+
+  static constexpr std::size_t kIndex = 4 * 2048;  // entries for kSites places: few share one
+  static constexpr std::size_t kLineWords = 8;
 
   bool has_room() const noexcept;
   bool make_room(std::uint64_t events) noexcept;
   bool push_both(const ZoneRecord& record, const ZoneWait& wait) noexcept;
   void push_one(const ZoneRecord& record) noexcept;
-  std::uint32_t place_of(const ZoneRecord& record) noexcept;
-  std::uint32_t other_place_of(const ZoneRecord& record) noexcept;
-  std::uint32_t find(const ZoneRecord& record, bool& known) const noexcept;
-  void define(std::uint32_t site, const ZoneRecord& record) noexcept;
+  std::uint16_t place_of(const ZoneRecord& record) noexcept;
+  std::uint16_t other_place_of(const ZoneRecord& record, std::uint64_t signature) noexcept;
+  std::uint16_t free_place(std::uint64_t signature) noexcept;
+  void define(std::uint16_t place, const ZoneRecord& record) noexcept;
   const char* known_name(const char* name) noexcept;
   void put(std::uint64_t word) noexcept { words_[head_++ & mask_] = word; }
 
@@ -81,13 +77,18 @@ class alignas(64) EventRing {
   std::uint64_t head_ = 0;       // written, by the producer's count
   std::uint64_t seen_tail_ = 0;  // the consumer's place when last looked at
   std::uint64_t last_end_;
-  std::uint32_t last_site_ = 0, next_site_ = 0;
+  std::uint16_t last_site_ = 0, next_site_ = 0;  // next: the place that is expected to follow
+  std::uint32_t generation_;
   std::atomic<std::uint64_t> published_{0}, events_{0};
   // The consumer's line, and what the producer seldom needs.
   alignas(64) std::atomic<std::uint64_t> tail_{0};
   std::uint64_t dropped_ = 0;  // not reported yet
   std::atomic<std::uint64_t> dropped_total_{0};
-  alignas(64) std::array<Site, record::kSites> sites_{};
+  // Of the sites, by place: 48 bits of signature (0: none), then the place of what followed the last time.
+  // Place 0 is the wait's.
+  alignas(64) std::array<std::uint64_t, record::kSites> sites_{};
+  std::array<std::uint16_t, kIndex> index_{};  // by signature: a place that may hold it
+  std::size_t places_ = 1;                     // taken so far
   std::array<const char*, kMostNames> names_{};
   std::atomic<std::size_t> name_count_{0};
   Buffer memory_;

@@ -78,15 +78,15 @@ namespace {
 // The running session, if any. Who holds this lock may take the session's, not the other way round.
 constinit std::mutex registry_mutex;
 constinit RecorderSession* registry_session = nullptr;
-constinit std::atomic<std::uint64_t> registry_generation{0};  // changes when a session begins and ends
 
-struct ThisThread {
-  EventRing* ring = nullptr;  // null: nothing to record to
-  std::uint64_t generation = 0;
+// What the zones see of it. One line, for it is read at each event.
+struct alignas(64) RecorderSink : ZoneSink {
+  std::atomic<std::uint32_t> generation{0};  // changes when a session begins and ends
 };
-constinit thread_local ThisThread this_thread;
+void on_complete(const ZoneSink& sink, const ZoneRecord& zone, SinkMemory& memory) noexcept;
+constinit RecorderSink recorder_sink{{&on_complete}};
 
-// Finds the session's ring for this thread. The registry's lock is held.
+// A ring of the session for this thread. The registry's lock is held.
 EventRing* attach_locked() noexcept {
   thread_local std::shared_ptr<EventRing> owner;
   const ThreadCounters before = thread_counters;  // the profiler's own allocations are nobody's
@@ -95,27 +95,25 @@ EventRing* attach_locked() noexcept {
   } catch (const std::exception&) {
     owner = nullptr;  // a thread without memory for a ring is not recorded
   }
-  this_thread = {owner.get(), registry_generation.load(std::memory_order_relaxed)};
   thread_counters = before;
+  break_zone_chain();  // what this took is not the next op's time
   return owner.get();
 }
 
-// Out of the hot path. What it takes is not the next op's time.
 [[gnu::noinline]] EventRing* attach_thread() noexcept {
   const std::lock_guard lock(registry_mutex);
-  EventRing* ring = attach_locked();
-  break_zone_chain();
-  return ring;
+  return attach_locked();
 }
 
-void on_complete(void*, const ZoneRecord& zone) noexcept {
-  EventRing* ring = this_thread.ring;
-  if (this_thread.generation != registry_generation.load(std::memory_order_relaxed)) [[unlikely]]
-    ring = attach_thread();
-  if (ring != nullptr) ring->push(zone);
+// The thread's state is its ring, that of an earlier session perhaps.
+void on_complete(const ZoneSink& sink, const ZoneRecord& zone, SinkMemory& memory) noexcept {
+  const auto& recorder = static_cast<const RecorderSink&>(sink);
+  auto* ring = static_cast<EventRing*>(memory.state);
+  if (ring == nullptr || ring->generation() != recorder.generation.load(std::memory_order_relaxed))
+      [[unlikely]]
+    memory.state = ring = attach_thread();
+  if (ring != nullptr) memory.soon = ring->push(zone);
 }
-
-constexpr ZoneSink kSink{&on_complete, nullptr};
 
 std::string name_of_this_thread() {
   char name[16] = "";
@@ -144,7 +142,8 @@ std::shared_ptr<EventRing> RecorderSession::attach() {
   const std::lock_guard lock(mutex_);
   Thread& thread = threads_.emplace_back();
   try {
-    thread.ring = std::make_shared<EventRing>(options_.ring_words, start_ticks_);
+    thread.ring =
+        std::make_shared<EventRing>(options_.ring_words, start_ticks_, recorder_sink.generation.load());
   } catch (...) {
     threads_.pop_back();
     throw;
@@ -262,9 +261,9 @@ Recorder::Recorder(const std::filesystem::path& path, const RecorderOptions& opt
   if (registry_session != nullptr) fail_usage("[record] one recording at a time expected, one is running");
   session_ = std::make_unique<RecorderSession>(path, options);
   registry_session = session_.get();
-  registry_generation.fetch_add(1);
-  attach_locked();  // a ring costs 0.3 ms, so not in the midst of the work
-  set_zone_sink(&kSink);
+  recorder_sink.generation.fetch_add(1);
+  sink_memory().state = attach_locked();  // a ring costs 0.3 ms, so not in the midst of the work
+  set_zone_sink(&recorder_sink);
 }
 
 Recorder::~Recorder() {
@@ -287,7 +286,7 @@ RecorderSummary Recorder::stop() {
   {
     const std::lock_guard lock(registry_mutex);
     registry_session = nullptr;
-    registry_generation.fetch_add(1);
+    recorder_sink.generation.fetch_add(1);
   }
   const std::unique_ptr<RecorderSession> session = std::move(session_);
   return session->finish();

@@ -14,6 +14,13 @@
 namespace smallmind {
 namespace {
 
+// A sink of an object's.
+template <class T>
+struct SinkTo : ZoneSink {
+  T* to;
+  static T& target(const ZoneSink& self) { return *static_cast<const SinkTo&>(self).to; }
+};
+
 class Zones : public testing::Test {
  protected:
   void SetUp() override {
@@ -27,18 +34,18 @@ TEST_F(Zones, ReachTheSinkAtTheirEndInnerOnesFirst) {
     double flops = 0;
     std::uint64_t begin = 0, end = 0;
   } recorder;
-  const ZoneSink sink{[](void* c, const ZoneRecord& zone) noexcept {
-                        Recorder& to = *static_cast<Recorder*>(c);
-                        to.text += std::string(zone.name) + ">";
-                        to.flops += zone.work.flops;
-                        if (to.end != 0) {
-                          EXPECT_LE(zone.begin, to.begin);
-                          EXPECT_GE(zone.end, to.end);
-                        }
-                        to.begin = zone.begin;
-                        to.end = zone.end;
-                      },
-                      &recorder};
+  const SinkTo<Recorder> sink{{[](const ZoneSink& self, const ZoneRecord& zone, SinkMemory&) noexcept {
+                                Recorder& to = SinkTo<Recorder>::target(self);
+                                to.text += std::string(zone.name) + ">";
+                                to.flops += zone.work.flops;
+                                if (to.end != 0) {
+                                  EXPECT_LE(zone.begin, to.begin);
+                                  EXPECT_GE(zone.end, to.end);
+                                }
+                                to.begin = zone.begin;
+                                to.end = zone.end;
+                              }},
+                              &recorder};
   { const Zone before("unseen"); }
   const ZoneSink* former = set_zone_sink(&sink);
   {
@@ -60,9 +67,10 @@ TEST_F(Zones, ReachTheSinkAtTheirEndInnerOnesFirst) {
 class PoolSums {
  public:
   PoolSums() {
-    const ZoneSink sink{
-        [](void* context, const ZoneRecord& zone) noexcept { static_cast<PoolSums*>(context)->add(zone); },
-        this};
+    const SinkTo<PoolSums> sink{{[](const ZoneSink& self, const ZoneRecord& zone, SinkMemory&) noexcept {
+                                  SinkTo<PoolSums>::target(self).add(zone);
+                                }},
+                                this};
     const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
     ThreadPool pool(2);
     pool.run([](int) {});

@@ -339,18 +339,20 @@ TEST_F(RecorderTest, LongTimesAndManySitesKeepTheirValues) {
   writer.chunk(record::Chunk::thread, 0, "t");
   std::vector<ZoneRecord> given;
   std::vector<ZoneWork> works;
-  for (int i = 0; i < 4000; ++i) works.push_back({.layer = i, .flops = 1.0 * i});
+  constexpr int kSites = 2500, kEvents = 5000;  // more than a thread keeps: many are defined twice
+  for (int i = 0; i < kSites; ++i) works.push_back({.layer = i, .flops = 1.0 * i});
   std::uint64_t now = 100;
-  for (int i = 0; i < 4000; ++i) {
+  for (int i = 0; i < kEvents; ++i) {
     const std::uint64_t gap = std::uint64_t{1} << (i % 40), length = std::uint64_t{1} << (i % 37);
     now += gap + length;
-    given.push_back({"zone", works[static_cast<std::size_t>(i)], now - length, now, {}});
+    given.push_back({"zone", works[static_cast<std::size_t>(i % kSites)], now - length, now, {}});
     ring.push(given.back());
   }
   writer.drain(ring, state);
   writer.words(record::Chunk::clock, 0, now + 1, 2000);
   writer.flush();
-  EXPECT_EQ(ring.events(), 4000u);
+  EXPECT_EQ(ring.events(), std::uint64_t{kEvents});
+  EXPECT_EQ(ring.dropped(), 0u);
   const Recording recording = Recording::open(path());
   EXPECT_FALSE(recording.complete()) << "nothing ended it";
   EventCursor events = recording.events(0);
