@@ -2,13 +2,13 @@
 //
 //   profile_overhead [PROCESSES] [THREADS] [small|medium|training]   default 20, all threads, all three
 //
-// Blocks alternate within a process: 0.2 s each, so that the recorder's thread comes to the rings, at least
-// every 0.05 s, while they last, with pauses for what is left. Within a block only those slices of 2 ms count
-// whose cores nobody shared at either end (core_watch.h). Each process gives three ratios; where its pages
-// happen to lie moves them by 1 to 2 %, hence many processes. Printed are, with 95 % intervals, the medians
-// of the ratios of the mean time per token (per step), which other programs disturb, and of the median time,
-// which sees all but the recorder's own thread; what that thread took of a core; and how many pairs of blocks
-// had slices that count.
+// Blocks alternate within a process: 0.2 s each or 12 calls, whichever takes longer, so that the recorder's
+// thread comes to the rings, at least every 0.05 s, while they last, with pauses for what is left. Within a
+// block only those slices of 2 ms count whose cores nobody shared at either end (core_watch.h). Each process
+// gives three ratios; where its pages happen to lie moves them by 1 to 2 %, hence many processes. Printed
+// are, with 95 % intervals, the medians of the ratios of the mean time per token (per step), which other
+// programs disturb, and of the median time, which sees all but the recorder's own thread; what that thread
+// took of a core; and how many pairs of blocks had slices that count.
 #include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +38,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr double kBlockSeconds = 0.2, kSliceSeconds = 0.002;
+constexpr int kLeastCalls = 12;
 constexpr int kPairs = 3;  // of a process
 constexpr std::chrono::milliseconds kPause{60};
 
@@ -69,8 +70,9 @@ Block block(const std::function<void()>& work, CoreWatch& cores) {
   std::vector<double> times;  // of the slices that count
   times.reserve(1 << 16);
   double sum = 0;
+  int calls = 0;
   const auto begin = Clock::now();
-  while (seconds_since(begin) < kBlockSeconds) {
+  while (seconds_since(begin) < kBlockSeconds || calls < kLeastCalls) {
     const double before = cores.rate();
     const std::size_t first = times.size();
     const auto slice = Clock::now();
@@ -80,6 +82,7 @@ Block block(const std::function<void()>& work, CoreWatch& cores) {
       const double last = now;
       now = seconds_since(slice);
       times.push_back(now - last);
+      ++calls;
     } while (now < kSliceSeconds);
     if (cores.alone(std::min(before, cores.rate())))
       sum += now;

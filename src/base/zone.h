@@ -15,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 
@@ -152,11 +153,15 @@ inline const ZoneWait* kept_wait(const ThreadZones& thread) noexcept {
 class Zone {
  public:
   // name: a string literal.
-  explicit Zone(const char* name, const ZoneWork& work = {}) noexcept : sink_(zone_sink()) {
+  explicit Zone(const char* name, const ZoneWork& work = {}) noexcept
+      : Zone(name, [&]() noexcept { return work; }) {}
+  // The same; work() gives the ZoneWork, and is called only where there is a sink.
+  template <std::invocable Work>
+  Zone(const char* name, const Work& work) noexcept : sink_(zone_sink()) {
     if (sink_ == nullptr) [[likely]]
       return;
     name_ = name;
-    std::construct_at(&work_, work);
+    std::construct_at(&work_, work());
     detail::ThreadZones& thread = detail::thread_zones;
     if (thread.wait.name != nullptr) [[unlikely]]
       detail::hand_over_kept_wait(*sink_);
@@ -164,7 +169,7 @@ class Zone {
     outer_ = thread.open;
     thread.open = this;
     std::construct_at(&before_, thread_counters);
-    const bool chained = work.kind == ZoneKind::op && outer_ != nullptr && thread.chained_end != 0;
+    const bool chained = work_.kind == ZoneKind::op && outer_ != nullptr && thread.chained_end != 0;
     begin_ = chained ? thread.chained_end : zone_ticks();
     thread.chained_end = 0;
   }
@@ -234,6 +239,8 @@ inline void complete_interval(const ZoneSink&, const ZoneRecord&) noexcept {}
 class Zone {
  public:
   explicit Zone(const char*, const ZoneWork& = {}) noexcept {}
+  template <std::invocable Work>
+  Zone(const char*, const Work&) noexcept {}
   void add(double, double) noexcept {}
   static const Zone* open() noexcept { return nullptr; }
   const char* name() const noexcept { return ""; }

@@ -175,16 +175,23 @@ class Scope {
   std::size_t mark_;
 };
 
-// Marks one op for the profiler. In a dry run it adds the op's cost to the step's.
+// Marks one op for the profiler. In a dry run it adds the op's cost to the step's. Ops that decode
+// a token give a function that returns the cost: nobody should pay for sums that nobody asks for.
 class OpZone {
  public:
-  OpZone(Exec& exec, Op op, OpCost cost)
-      : zone_(op_name(op), {exec.phase_, exec.scope_ - 1, static_cast<double>(cost.flops),
-                            static_cast<double>(cost.bytes), cost.shape, ZoneKind::op}) {
-    if (exec.measuring()) exec.cost_ = exec.cost_ + cost;
+  template <std::invocable Cost>
+  OpZone(Exec& exec, Op op, const Cost& cost)
+      : zone_(op_name(op), [&]() noexcept { return work(exec, cost()); }) {
+    if (exec.measuring()) exec.cost_ = exec.cost_ + cost();
   }
+  OpZone(Exec& exec, Op op, const OpCost& cost) : OpZone(exec, op, [&]() noexcept { return cost; }) {}
 
  private:
+  static ZoneWork work(const Exec& exec, const OpCost& cost) noexcept {
+    return {exec.phase_, exec.scope_ - 1, static_cast<double>(cost.flops), static_cast<double>(cost.bytes),
+            cost.shape,  ZoneKind::op};
+  }
+
   Zone zone_;
 };
 

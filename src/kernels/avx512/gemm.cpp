@@ -45,7 +45,7 @@ constexpr Index kBlockKCopied = 384;            // 12 KiB, beside the lines that
 constexpr Index kBlockFloats = 640 * 1024 / 4;  // of B: five eighths of an L2 of 1 MiB
 constexpr Index kFarBytes = 20 * 1024;          // asked for ahead of use: 80 GB/s times the 250 ns of memory
 constexpr Index kFewRowsBytes = 1024;  // likewise where the core reads as fast as it can: just the next lines
-constexpr Index kNearBytes = 3 * 1024;          // likewise of a block that waits in L2
+constexpr Index kNearBytes = 3 * 1024;  // likewise of a block that waits in L2
 
 // out[c * out_stride + r] = in[r * stride + c] for 16 x 16; rows and columns beyond the given ones read as
 // zero, and only `columns` vectors are written.

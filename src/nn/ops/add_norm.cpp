@@ -57,7 +57,7 @@ ResidualNorm add_norm(Exec& ex, const Tensor& a, const Tensor& b, const Param& w
            a.rows, a.cols, b.rows, b.cols);
   SM_CHECK(weight.cols == a.cols, "[{}] a weight of {} expected, {} given", op_name(kForm), a.cols,
            weight.cols);
-  const OpZone zone(ex, kForm, elementwise_cost(a.size(), 9, 4));
+  const OpZone zone(ex, kForm, [&] { return elementwise_cost(a.size(), 9, 4); });
   const Tensor sum = ex.recording() ? ex.make(a.rows, a.cols) : a;
   const Tensor normed = ex.make(a.rows, a.cols);
   float* mean = ex.recording() && bias != nullptr ? ex.save<float>(a.rows) : nullptr;

@@ -35,7 +35,7 @@ struct AddPositionsBackward {
 Tensor add_positions(Exec& ex, const Tensor& h, const Param& table, const TokenBatch& batch) {
   SM_CHECK(h.rows == batch.rows() && h.cols == table.cols,
            "[add_positions] ({}, {}) expected, ({}, {}) given", batch.rows(), table.cols, h.rows, h.cols);
-  const OpZone zone(ex, Op::add_positions, elementwise_cost(h.size(), 1, 3));
+  const OpZone zone(ex, Op::add_positions, [&] { return elementwise_cost(h.size(), 1, 3); });
   const Tensor out = ex.recording() ? ex.make(h.rows, h.cols) : h;
   for (const Segment& segment : batch.segments) {
     if (segment.position + segment.rows > table.rows)

@@ -328,7 +328,7 @@ Tensor attention(Exec& ex, const Tensor& q, const Tensor& k, const Tensor& v, co
   SM_CHECK(shape.window >= 0 && shape.soft_cap >= 0, "[attention] no negative window or soft-cap expected");
   if (ex.recording() && cache != nullptr)
     fail(ErrorCode::internal, "[attention] recording works without a cache, one was given");
-  const OpCost forward_cost = cost(shape, batch.segments);
+  const auto forward_cost = [&] { return cost(shape, batch.segments); };
   const OpZone zone(ex, Op::attention, forward_cost);
   const Tensor out = ex.make(q.rows, q.cols);
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_width));
@@ -340,8 +340,9 @@ Tensor attention(Exec& ex, const Tensor& q, const Tensor& k, const Tensor& v, co
     ScratchScope scratch(ex);
     CachedForward(ex, call, batch, *cache, layer).run();
   }
-  ex.record(AttentionBackward{call, ex.keep(batch.segments), static_cast<Index>(batch.segments.size()),
-                              longest(batch), forward_cost});
+  if (ex.recording())
+    ex.record(AttentionBackward{call, ex.keep(batch.segments), static_cast<Index>(batch.segments.size()),
+                                longest(batch), forward_cost()});
   return out;
 }
 

@@ -30,7 +30,7 @@ Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch) {
   for (const std::int32_t token : batch.tokens)
     if (token < 0 || token >= table.rows)
       fail_usage("[embedding] token ids in 0..{} expected, {} given", table.rows - 1, token);
-  const OpZone zone(ex, Op::embedding, elementwise_cost(rows * table.cols, 0, 2));
+  const OpZone zone(ex, Op::embedding, [&] { return elementwise_cost(rows * table.cols, 0, 2); });
   const Tensor out = ex.make(rows, table.cols);
   ex.parallel(rows, row_grain(table.cols), [&](Index begin, Index end) {
     ex.kernels().gather_rows(table.data, table.cols, batch.tokens.data() + begin, end - begin, table.cols,

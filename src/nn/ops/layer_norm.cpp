@@ -40,7 +40,7 @@ struct LayerNormBackward {
 
 Tensor layer_norm(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, float eps) {
   SM_CHECK(weight.cols == x.cols, "[layer_norm] a weight of {} expected, {} given", x.cols, weight.cols);
-  const OpZone zone(ex, Op::layer_norm, layer_norm_cost(x.size()));
+  const OpZone zone(ex, Op::layer_norm, [&] { return layer_norm_cost(x.size()); });
   const Tensor out = ex.make(x.rows, x.cols);
   float* mean = ex.recording() ? ex.save<float>(x.rows) : nullptr;
   float* rstd = ex.recording() ? ex.save<float>(x.rows) : nullptr;

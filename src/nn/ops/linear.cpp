@@ -146,7 +146,7 @@ LinearSaved save(const Tensor& x, const Param& weight, const Param& bias) {
 
 Tensor linear(Exec& ex, const Tensor& x, const Param& weight, const Param& bias) {
   check_shapes(x, weight, bias);
-  const OpZone zone(ex, Op::linear, forward_cost(x, weight));
+  const OpZone zone(ex, Op::linear, [&] { return forward_cost(x, weight); });
   const Tensor y = ex.make(x.rows, weight.rows);
   multiply_by_weight(ex, forward_product(x, weight, bias, y), weight);
   ex.record(LinearBackward{save(x, weight, bias), y});
@@ -159,8 +159,9 @@ Tensor linear(Exec& ex, const Tensor& x, const Param& weight) {
 
 Tensor linear_gelu(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, GeluForm form) {
   check_shapes(x, weight, bias);
-  const OpZone zone(ex, Op::linear_gelu,
-                    forward_cost(x, weight) + fused_gelu_cost(x.rows * weight.rows, ex.recording()));
+  const OpZone zone(ex, Op::linear_gelu, [&] {
+    return forward_cost(x, weight) + fused_gelu_cost(x.rows * weight.rows, ex.recording());
+  });
   const Tensor out = ex.make(x.rows, weight.rows);
   const Tensor y = ex.recording() ? ex.make(x.rows, weight.rows) : out;
   Product product = forward_product(x, weight, bias, y);
@@ -177,7 +178,8 @@ Tensor linear_add(Exec& ex, const Tensor& x, const Param& weight, const Param& b
   SM_CHECK(residual.rows == x.rows && residual.cols == weight.rows,
            "[linear_add] a residual ({}, {}) expected, ({}, {}) given", x.rows, weight.rows, residual.rows,
            residual.cols);
-  const OpZone zone(ex, Op::linear_add, forward_cost(x, weight) + fused_add_cost(residual.size()));
+  const OpZone zone(ex, Op::linear_add,
+                    [&] { return forward_cost(x, weight) + fused_add_cost(residual.size()); });
   Product product = forward_product(x, weight, bias, residual);
   if (ex.recording() || (weight.panels && is_one_pass(ex.kernels(), product))) {
     const Tensor out = ex.recording() ? ex.make(x.rows, weight.rows) : residual;

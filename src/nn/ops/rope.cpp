@@ -56,7 +56,7 @@ struct RopeBackward {
 Tensor rope(Exec& ex, const Tensor& x, const RopeTable& table, std::int64_t heads, const TokenBatch& batch) {
   SM_CHECK(x.cols == heads * 2 * table.half(), "[rope] {} heads of width {} expected, {} columns given",
            heads, 2 * table.half(), x.cols);
-  const OpZone zone(ex, Op::rope, elementwise_cost(x.size(), 3, 2));
+  const OpZone zone(ex, Op::rope, [&] { return elementwise_cost(x.size(), 3, 2); });
   const Tensor out = ex.recording() ? ex.make(x.rows, x.cols) : x;
   RotateArgs args{batch.segments.data(), static_cast<Index>(batch.segments.size()), &table, heads, 1.0f};
   rotate(ex, args, x, out.data, out.stride);

@@ -34,7 +34,7 @@ Tensor swiglu(Exec& ex, const Tensor& gate, const Tensor& up) {
   SM_CHECK(gate.rows == up.rows && gate.cols == up.cols && gate.contiguous() && up.contiguous(),
            "[swiglu] equal contiguous shapes expected, ({}, {}) and ({}, {}) given", gate.rows, gate.cols,
            up.rows, up.cols);
-  const OpZone zone(ex, Op::swiglu, elementwise_cost(gate.size(), 5, 3));
+  const OpZone zone(ex, Op::swiglu, [&] { return elementwise_cost(gate.size(), 5, 3); });
   const Tensor out = ex.recording() ? ex.make(gate.rows, gate.cols) : gate;
   ex.parallel(gate.size(), kElementGrain / 4, [&](Index begin, Index end) {
     ex.kernels().swiglu(gate.data + begin, up.data + begin, end - begin, out.data + begin);
