@@ -18,6 +18,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <new>
 
 #include "base/thread_counters.h"
 
@@ -161,11 +162,12 @@ class Zone {
     if (sink_ == nullptr) [[likely]]
       return;
     name_ = name;
-    std::construct_at(&work_, work());
+    ::new (static_cast<void*>(&work_)) ZoneWork(work());  // in place: a copy would wait for what it copies
     detail::ThreadZones& thread = detail::thread_zones;
     if (thread.wait.name != nullptr) [[unlikely]]
       detail::hand_over_kept_wait(*sink_);
-    of_sink_ = thread.of_sink;
+    sink_state_ = thread.of_sink.state;
+    soon_ = thread.of_sink.soon;
     outer_ = thread.open;
     thread.open = this;
     std::construct_at(&before_, thread_counters);
@@ -177,8 +179,8 @@ class Zone {
     if (sink_ == nullptr) [[likely]]
       return;
     detail::ThreadZones& thread = detail::thread_zones;
-    __builtin_prefetch(of_sink_.state, 1);
-    __builtin_prefetch(of_sink_.soon);
+    __builtin_prefetch(sink_state_, 1);
+    __builtin_prefetch(soon_);
     __builtin_prefetch(&thread, 1);
     __builtin_prefetch(&thread_counters);
     const std::uint64_t end = zone_ticks();
@@ -207,8 +209,9 @@ class Zone {
  private:
   const ZoneSink* sink_;
   // The rest is set only with a sink: an idle marker must not pay for it.
-  SinkMemory of_sink_;
+  void* sink_state_;  // not beside soon_: a load of both at once would wait for the last store to either
   const char* name_;
+  const void* soon_;
   const Zone* outer_;
   std::uint64_t begin_;
   union {
