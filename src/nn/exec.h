@@ -175,8 +175,8 @@ class Scope {
   std::size_t mark_;
 };
 
-// Marks one op for the profiler. In a dry run it adds the op's cost to the step's. Ops that decode
-// a token give a function that returns the cost: nobody should pay for sums that nobody asks for.
+// Marks one op for the profiler. In a dry run it adds the op's cost to the step's. Ops that decode a
+// token give a function that returns the cost: nobody should pay for sums that nobody asks for.
 class OpZone {
  public:
   template <std::invocable Cost>

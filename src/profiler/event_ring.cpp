@@ -48,8 +48,8 @@ inline std::uint64_t shape_word(const ZoneWork& work) noexcept {
 }
 
 // What tells a site from others, in the upper 48 bits, not 0; the lower 16 are 0. An event is compared with
-// two sites at most, so of a million new sites one in 10^8 programs takes another's name: it is not looked at
-// more closely. The products do not wait for one another.
+// three sites at most, so of a million new sites one in 10^8 programs takes another's name: it is not looked
+// at more closely. The products do not wait for one another.
 inline std::uint64_t signature_of(const ZoneRecord& r) noexcept {
   const std::uint64_t what = fold(reinterpret_cast<std::uintptr_t>(r.name) ^ 0x9E3779B97F4A7C15u,
                                   traits_word(r.work) ^ 0xD1B54A32D192ED03u);
@@ -117,14 +117,17 @@ inline std::uint16_t EventRing::place_of(const ZoneRecord& r) noexcept {
 
 [[gnu::noinline]] std::uint16_t EventRing::other_place_of(const ZoneRecord& r,
                                                           std::uint64_t signature) noexcept {
-  std::uint16_t& entry = index_[(signature >> 32) % kIndex];
-  if ((sites_[entry] & ~kFollower) != signature) {
-    entry = free_place(signature);
-    sites_[entry] = signature;
-    define(entry, r);
+  const std::size_t home = (signature >> 32) % kIndex;
+  const auto holds = [&](std::size_t entry) { return (sites_[index_[entry]] & ~kFollower) == signature; };
+  std::size_t entry = holds(home) ? home : home ^ 1;
+  if (!holds(entry)) {
+    if (index_[home] == 0) entry = home;
+    index_[entry] = free_place(signature);
+    sites_[index_[entry]] = signature;
+    define(index_[entry], r);
   }
-  sites_[last_site_] = (sites_[last_site_] & ~kFollower) | entry;
-  return entry;
+  sites_[last_site_] = (sites_[last_site_] & ~kFollower) | index_[entry];
+  return index_[entry];
 }
 
 // In order, so that neighbours in time share a line. When all are taken the hash chooses who goes: in turn, a

@@ -57,7 +57,7 @@ class alignas(64) EventRing {
   static constexpr std::size_t kMostNames = 1024;                 // literals of the program: some 60
   static constexpr std::size_t kMostWords = 1 + 2 + 2 * (7 + 3);  // dropped, taken, twice define and wide
 
-  static constexpr std::size_t kIndex = 4 * 2048;  // entries for kSites places: few share one
+  static constexpr std::size_t kIndex = 4 * 2048;  // entries for kSites places, two for each signature
   static constexpr std::size_t kLineWords = 8;
 
   bool has_room() const noexcept;
