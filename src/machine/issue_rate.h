@@ -6,9 +6,9 @@
 // (a large product 12 %, a chain of dependent multiplications 2 %), code that needs many loses a third
 // (attention over 64 positions 30 %). Neither CPU time nor steal time show it; a loop of instructions that no
 // unit executes does. It clears a register, which ends where registers are renamed: no-operations would, too,
-// but a Zen 4 fuses some of them, by how they lie in memory. A Zen 3 and a Zen 4 take in 5.9 of them per
-// cycle alone and between 3 and 4.5 shared. Phases last 10 to 300 ms and like to follow a thread's start,
-// when the host has just chosen a core for it.
+// but a Zen 4 fuses some of them, by how they lie in memory. A Zen 4 takes in 5.9 of them per cycle
+// alone and between 3 and 4.5 shared. Phases last 10 to 300 ms and like to follow a thread's start, when the
+// host has just chosen a core for it.
 #pragma once
 
 namespace smallmind {
