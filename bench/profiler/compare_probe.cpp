@@ -36,7 +36,7 @@ struct Slowed<kMember> {
     const std::uint64_t begin = zone_ticks();
     original(args);
     const Zone* zone = Zone::open();
-    if (zone == nullptr || zone->name() != slow_operation) return;
+    if (zone == nullptr || zone->site().name != slow_operation) return;
     const std::uint64_t end = zone_ticks();
     const auto until = end + static_cast<std::uint64_t>((slow_factor - 1) * static_cast<double>(end - begin));
     while (zone_ticks() < until) {

@@ -20,7 +20,8 @@ struct ThreadCounters {
   }
 };
 
-// Of the calling thread.
-inline constinit thread_local ThreadCounters thread_counters;
+// Of the calling thread. initial-exec: its address is an offset, where code that may go into a shared library
+// would call a function for it.
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local ThreadCounters thread_counters;
 
 }  // namespace smallmind

@@ -170,10 +170,10 @@ void ThreadPool::wait_for_workers() {
 
 void ThreadPool::mark_region() noexcept {
   const Zone* zone = Zone::open();
-  region_ = {"region", {}, -1, Phase::none};
-  if (zone == nullptr) return;
-  const ZoneWork& work = zone->work();
-  region_ = {zone->name(), work.shape, static_cast<std::int16_t>(work.layer), work.phase};
+  if (zone == nullptr)
+    region_ = {"region", ZoneTraits::of({.kind = ZoneKind::share})};
+  else
+    region_ = {zone->site().name, zone->site().traits.as(ZoneKind::share)};
 }
 
 void ThreadPool::run_task(Task task, void* context) {
@@ -232,13 +232,7 @@ void ThreadPool::work(int index) noexcept {
     const ZoneSink* sink = since == 0 || region.name == nullptr ? nullptr : zone_sink();
     if (sink == nullptr) [[likely]]
       continue;
-    complete_interval(
-        *sink,
-        {region.name,
-         {.phase = region.phase, .layer = region.layer, .shape = region.shape, .kind = ZoneKind::share},
-         idle.end,
-         since,
-         thread_counters - before});
+    complete_interval(*sink, region.name, region.share, idle.end, since, before);
   }
 }
 

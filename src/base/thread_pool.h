@@ -59,10 +59,8 @@ class ThreadPool {
   struct BarrierAborted {};
   // What the caller was at when it called run(), for the workers' records of their shares.
   struct Region {
-    const char* name;
-    std::array<std::int32_t, 3> shape;
-    std::int16_t layer;
-    Phase phase;
+    const char* name = nullptr;
+    ZoneTraits share;
   };
 
   void run_task(Task task, void* context);

@@ -1,34 +1,101 @@
-// What becomes of waits while a sink watches; see zone.h.
+// What becomes of zones and waits while a sink watches; see zone.h.
+//
+// The common case, an op that was expected and begins where the last one ended, is some 140 instructions, a
+// recorder's included: functions that call another one last, keep nothing for afterwards, and hand on numbers
+// rather than structs (a copy of what was just stored in pieces waits until the pieces have arrived).
 #include "base/zone.h"
+
+#include <memory>
+#include <utility>
+
+#include "base/known_sites.h"
 
 #if SM_ZONES
 
 namespace smallmind {
+namespace {
 
-void detail::hand_over_kept_wait(const ZoneSink& sink) noexcept {
-  ZoneWait& wait = thread_zones.wait;
-  sink.complete(sink, {wait.name, {.kind = wait.kind}, wait.begin, wait.end, {}}, thread_zones.of_sink);
-  wait.name = nullptr;
+using detail::thread_zones;
+using detail::ThreadZones;
+
+// The sites of the table that holds this one.
+[[gnu::always_inline]] inline KnownSite* sites_of(KnownSite* site) noexcept {
+  return site - site->place;
 }
 
-void keep_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
-  detail::ThreadZones& thread = detail::thread_zones;
+// What is expected after thread.last, or came instead the last time; null if it is neither.
+[[gnu::always_inline]] inline KnownSite* expected_site(const ThreadZones& thread, const char* name,
+                                                       const ZoneTraits& traits, std::int64_t flops,
+                                                       std::int64_t bytes) noexcept {
+  KnownSite* const sites = sites_of(thread.last);
+  KnownSite* site = sites + thread.last->next;
+  if (site->is(name, traits, flops, bytes)) return site;
+  site = sites + site->instead;
+  if (!site->is(name, traits, flops, bytes)) return nullptr;
+  thread.last->next = site->place;
+  return site;
+}
+
+KnownSite& other_site(const ThreadZones& thread, const char* name, const ZoneTraits& traits,
+                      std::int64_t flops, std::int64_t bytes) noexcept {
+  KnownSite& site = find_site(name, traits, flops, bytes);
+  if (thread.last == &detail::no_site) return site;
+  sites_of(thread.last)[thread.last->next].instead = site.place;
+  thread.last->next = site.place;
+  return site;
+}
+
+}  // namespace
+
+void detail::hand_over_kept_wait(ThreadZones& thread, const ZoneSink& sink) noexcept {
+  const ZoneWait wait = std::exchange(thread.of_sink.wait, {});
+  sink.complete(sink, thread.of_sink, find_site(wait.name, ZoneTraits::of({.kind = wait.kind}), 0, 0),
+                wait.begin, wait.end, thread_counters);
+}
+
+[[gnu::always_inline]] inline void Zone::enter(ThreadZones& thread, KnownSite& site) noexcept {
+  thread.last = site_ = &site;
+  ++site.opened;
+  outer_ = std::exchange(thread.open, this);
+  std::construct_at(&before_, thread_counters);
+  const bool chained = site.traits.kind() == ZoneKind::op && outer_ != nullptr && thread.chained_end != 0;
+  begin_ = chained ? thread.chained_end : zone_ticks();
   thread.chained_end = 0;
-  if (thread.wait.name != nullptr) detail::hand_over_kept_wait(sink);
-  thread.wait = wait;
 }
 
-void record_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
-  keep_wait(sink, wait);
-  if (detail::thread_zones.open == nullptr) detail::hand_over_kept_wait(sink);
+void Zone::begin(const char* name, ZoneTraits traits, std::int64_t flops, std::int64_t bytes) noexcept {
+  ThreadZones& thread = thread_zones;
+  KnownSite* site = expected_site(thread, name, traits, flops, bytes);
+  if (site == nullptr || thread.of_sink.wait.name != nullptr) [[unlikely]]
+    return begin_elsewhere(name, traits, flops, bytes);
+  enter(thread, *site);
 }
 
-void complete_interval(const ZoneSink& sink, const ZoneRecord& record) noexcept {
-  detail::ThreadZones& thread = detail::thread_zones;
-  sink.complete(sink,
-                {record.name, record.work, record.begin, record.end, record.taken, detail::kept_wait(thread)},
-                thread.of_sink);
-  thread.wait.name = nullptr;
+void Zone::begin_elsewhere(const char* name, ZoneTraits traits, std::int64_t flops,
+                           std::int64_t bytes) noexcept {
+  ThreadZones& thread = thread_zones;
+  if (thread.of_sink.wait.name != nullptr) detail::hand_over_kept_wait(thread, *sink_);
+  enter(thread, other_site(thread, name, traits, flops, bytes));
+}
+
+void Zone::end() noexcept {
+  const std::uint64_t end = zone_ticks();
+  ThreadZones& thread = thread_zones;
+  __builtin_prefetch(sites_of(thread.last) + thread.last->next);
+  thread.open = outer_;
+  thread.chained_end = site_->traits.kind() == ZoneKind::op ? end : 0;
+  --site_->opened;
+  sink_->complete(*sink_, thread.of_sink, *site_, begin_, end, before_);
+}
+
+void complete_interval(const ZoneSink& sink, const char* name, const ZoneTraits& traits, std::uint64_t begin,
+                       std::uint64_t end, const ThreadCounters& before) noexcept {
+  ThreadZones& thread = thread_zones;
+  KnownSite* site = expected_site(thread, name, traits, 0, 0);
+  if (site == nullptr) [[unlikely]]
+    site = &other_site(thread, name, traits, 0, 0);
+  thread.last = site;
+  sink.complete(sink, thread.of_sink, *site, begin, end, before);
 }
 
 }  // namespace smallmind

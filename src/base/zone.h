@@ -8,16 +8,14 @@
 // that a lost record loses nothing but itself. Ops that follow one another directly inside the same zone
 // share a stamp: the end of one is the beginning of the next, so that the few nanoseconds between them count
 // to the latter (a stamp costs 9 ns, and a decoded token of a small model has 20 ops in 12 us). Zones of a
-// thread nest like scopes. The sink is a struct of function pointers, so that base knows no profiler
-// (profiler/recorder.h is one).
+// thread nest like scopes. The sink is a function, so that base knows no profiler (profiler/recorder.h is
+// one).
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
-#include <memory>
-#include <new>
 
 #include "base/thread_counters.h"
 #include "base/zone_record.h"
@@ -44,15 +42,16 @@ class Zone;
 
 namespace detail {
 inline constinit std::atomic<const ZoneSink*> zone_sink{nullptr};
+inline constinit KnownSite no_site;  // never written: no zone has its name
 // Kept only with a sink. One line: the weights drive all else out of the caches every token.
 struct alignas(64) ThreadZones {
   const Zone* open = nullptr;     // the innermost
   std::uint64_t chained_end = 0;  // if the last thing that happened was the end of an op: when
-  ZoneWait wait;                  // the last thing that ended, if not handed over yet
-  SinkMemory of_sink;
+  KnownSite* last = &no_site;     // of what began or was handed over the last time
+  SinkMemory of_sink;             // with the last thing that ended, if it was a wait
 };
 static_assert(sizeof(ThreadZones) == 64);
-inline constinit thread_local ThreadZones thread_zones;
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local ThreadZones thread_zones;
 }  // namespace detail
 
 // The present sink, or null.
@@ -68,10 +67,25 @@ inline const ZoneSink* set_zone_sink(const ZoneSink* sink) noexcept {
   return detail::zone_sink.exchange(sink);
 }
 
-// A wait of this thread that has just ended: goes with the zone that is open, if that ends next.
-void record_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept;
-// The same of an idle time: goes with the interval that complete_interval() ends next.
-void keep_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept;
+namespace detail {
+// By itself, because something else than the end of its zone came after it.
+void hand_over_kept_wait(ThreadZones& thread, const ZoneSink& sink) noexcept;
+}  // namespace detail
+
+// An idle time of this thread that has just ended: goes with the interval that complete_interval() ends next.
+inline void keep_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
+  detail::ThreadZones& thread = detail::thread_zones;
+  thread.chained_end = 0;
+  if (thread.of_sink.wait.name != nullptr) [[unlikely]]
+    detail::hand_over_kept_wait(thread, sink);
+  thread.of_sink.wait = {wait.name, wait.kind, wait.begin, wait.end};
+}
+// The same of a wait: goes with the zone that is open, if that ends next.
+inline void record_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
+  keep_wait(sink, wait);
+  if (detail::thread_zones.open == nullptr) [[unlikely]]
+    detail::hand_over_kept_wait(detail::thread_zones, sink);
+}
 // Of the calling thread.
 inline SinkMemory& sink_memory() noexcept {
   return detail::thread_zones.of_sink;
@@ -80,83 +94,50 @@ inline SinkMemory& sink_memory() noexcept {
 inline void break_zone_chain() noexcept {
   detail::thread_zones.chained_end = 0;
 }
-// Hands over an interval that is no zone's, with the wait that was kept.
-void complete_interval(const ZoneSink& sink, const ZoneRecord& record) noexcept;
-
-namespace detail {
-// What this thread has kept back goes with the interval that ends now, or by itself before another one.
-void hand_over_kept_wait(const ZoneSink& sink) noexcept;
-inline const ZoneWait* kept_wait(const ThreadZones& thread) noexcept {
-  return thread.wait.name == nullptr ? nullptr : &thread.wait;
-}
-}  // namespace detail
+// Hands over an interval that is no zone's, with the wait that was kept; before: thread_counters at its
+// begin.
+void complete_interval(const ZoneSink& sink, const char* name, const ZoneTraits& traits, std::uint64_t begin,
+                       std::uint64_t end, const ThreadCounters& before) noexcept;
 
 class Zone {
  public:
   // name: a string literal.
   explicit Zone(const char* name, const ZoneWork& work = {}) noexcept
-      : Zone(name, [&]() noexcept { return work; }) {}
-  // The same; work() gives the ZoneWork, and is called only where there is a sink.
-  template <std::invocable Work>
-  Zone(const char* name, const Work& work) noexcept : sink_(zone_sink()) {
+      : Zone(name, [&]() noexcept {
+          return ZoneSays{ZoneTraits::of(work), static_cast<std::int64_t>(work.flops),
+                          static_cast<std::int64_t>(work.bytes)};
+        }) {}
+  // The same; says() gives the ZoneSays, and is called only where there is a sink.
+  template <std::invocable Says>
+  Zone(const char* name, const Says& says) noexcept : sink_(zone_sink()) {
     if (sink_ == nullptr) [[likely]]
       return;
-    name_ = name;
-    ::new (static_cast<void*>(&work_)) ZoneWork(work());  // in place: a copy would wait for what it copies
-    detail::ThreadZones& thread = detail::thread_zones;
-    if (thread.wait.name != nullptr) [[unlikely]]
-      detail::hand_over_kept_wait(*sink_);
-    sink_state_ = thread.of_sink.state;
-    soon_ = thread.of_sink.soon;
-    outer_ = thread.open;
-    thread.open = this;
-    std::construct_at(&before_, thread_counters);
-    const bool chained = work_.kind == ZoneKind::op && outer_ != nullptr && thread.chained_end != 0;
-    begin_ = chained ? thread.chained_end : zone_ticks();
-    thread.chained_end = 0;
+    const ZoneSays given = says();
+    begin(name, given.traits, given.flops, given.bytes);
   }
   ~Zone() {
-    if (sink_ == nullptr) [[likely]]
-      return;
-    detail::ThreadZones& thread = detail::thread_zones;
-    __builtin_prefetch(sink_state_, 1);
-    __builtin_prefetch(soon_);
-    __builtin_prefetch(&thread, 1);
-    __builtin_prefetch(&thread_counters);
-    const std::uint64_t end = zone_ticks();
-    thread.open = outer_;
-    thread.chained_end = work_.kind == ZoneKind::op ? end : 0;
-    sink_->complete(*sink_, {name_, work_, begin_, end, thread_counters - before_, detail::kept_wait(thread)},
-                    thread.of_sink);
-    thread.wait.name = nullptr;
+    if (sink_ != nullptr) [[unlikely]]
+      end();
   }
   Zone(const Zone&) = delete;
   Zone& operator=(const Zone&) = delete;
 
-  // Adds work that is only known inside the zone.
-  void add(double flops, double bytes) noexcept {
-    if (sink_ == nullptr) [[likely]]
-      return;
-    work_.flops += flops;
-    work_.bytes += bytes;
-  }
-
   // The innermost zone that is open on this thread under a sink; null without one.
   static const Zone* open() noexcept { return detail::thread_zones.open; }
-  const char* name() const noexcept { return name_; }
-  const ZoneWork& work() const noexcept { return work_; }
+  const KnownSite& site() const noexcept { return *site_; }
 
  private:
+  // Out of line, so that all ops run the same few lines of code, which the caches keep.
+  void begin(const char* name, ZoneTraits traits, std::int64_t flops, std::int64_t bytes) noexcept;
+  void begin_elsewhere(const char* name, ZoneTraits traits, std::int64_t flops, std::int64_t bytes) noexcept;
+  void enter(detail::ThreadZones& thread, KnownSite& site) noexcept;
+  void end() noexcept;
+
   const ZoneSink* sink_;
   // The rest is set only with a sink: an idle marker must not pay for it.
-  void* sink_state_;  // not beside soon_: a load of both at once would wait for the last store to either
-  const char* name_;
-  const void* soon_;
+  KnownSite* site_;
   const Zone* outer_;
   std::uint64_t begin_;
-  union {
-    ZoneWork work_;
-  };
   union {
     ThreadCounters before_;
   };
@@ -177,17 +158,19 @@ inline SinkMemory& sink_memory() noexcept {
   return memory;
 }
 inline void break_zone_chain() noexcept {}
-inline void complete_interval(const ZoneSink&, const ZoneRecord&) noexcept {}
+inline void complete_interval(const ZoneSink&, const char*, const ZoneTraits&, std::uint64_t, std::uint64_t,
+                              const ThreadCounters&) noexcept {}
 
 class Zone {
  public:
   explicit Zone(const char*, const ZoneWork& = {}) noexcept {}
   template <std::invocable Work>
   Zone(const char*, const Work&) noexcept {}
-  void add(double, double) noexcept {}
   static const Zone* open() noexcept { return nullptr; }
-  const char* name() const noexcept { return ""; }
-  ZoneWork work() const noexcept { return {}; }
+  const KnownSite& site() const noexcept { return site_; }
+
+ private:
+  KnownSite site_;
 };
 
 #endif

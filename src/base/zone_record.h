@@ -28,13 +28,68 @@ inline constexpr int kZoneKinds = 6;
 // machine did.
 struct ZoneWork {
   Phase phase = Phase::none;
-  int layer = -1;
+  int layer = -1;  // 16 bits are kept
   double flops = 0;
   double bytes = 0;
   std::array<std::int32_t, 3>
       shape{};  // (m, n, k) of a product, (rows, keys, width) of attention, (elements)
   ZoneKind kind = ZoneKind::zone;
 };
+
+// All but flops and bytes as two words, so that telling two zones apart takes few instructions.
+struct ZoneTraits {
+  std::uint64_t head = 0;   // kind:8 phase:8 layer:i16 shape0:i32
+  std::uint64_t shape = 0;  // shape1:i32 shape2:i32
+
+  [[gnu::always_inline]] static constexpr ZoneTraits of(const ZoneWork& work) noexcept {
+    const auto low = [](std::int64_t value, int bits) {
+      return static_cast<std::uint64_t>(value) & ((std::uint64_t{1} << bits) - 1);
+    };
+    return {static_cast<std::uint64_t>(work.kind) | static_cast<std::uint64_t>(work.phase) << 8 |
+                low(work.layer, 16) << 16 | low(work.shape[0], 32) << 32,
+            low(work.shape[1], 32) | low(work.shape[2], 32) << 32};
+  }
+  constexpr ZoneWork work() const noexcept {
+    return {.phase = static_cast<Phase>(head >> 8 & 0xff),
+            .layer = static_cast<std::int16_t>(head >> 16),
+            .shape = {static_cast<std::int32_t>(head >> 32), static_cast<std::int32_t>(shape),
+                      static_cast<std::int32_t>(shape >> 32)},
+            .kind = kind()};
+  }
+  constexpr ZoneKind kind() const noexcept { return static_cast<ZoneKind>(head & 0xff); }
+  constexpr ZoneTraits as(ZoneKind other) const noexcept {
+    return {(head & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(other), shape};
+  }
+  friend constexpr bool operator==(const ZoneTraits&, const ZoneTraits&) = default;
+};
+
+// What a zone says of its work, in whole numbers.
+struct ZoneSays {
+  ZoneTraits traits;
+  std::int64_t flops = 0, bytes = 0;
+};
+
+// What a thread remembers of zones that say the same (known_sites.h). One line, for the weights of a model
+// drive everything out of the caches every token.
+struct alignas(64) KnownSite {
+  const char* name = nullptr;  // lives for ever
+  ZoneTraits traits{};
+  std::int64_t flops = 0, bytes = 0;
+  // Of sinks, which may change them at any event of the thread.
+  std::uint64_t arena_bytes = 0;  // that its zones took the last time
+  std::uint32_t defined_for = 0;  // the recording that has been told of the site; 0: none
+  // Of the table, which numbers sites from 1 on.
+  std::uint16_t place = 0;
+  std::uint16_t next = 0;     // the place of what followed the last time
+  std::uint16_t instead = 0;  // the place of what came the last time that this one was expected in vain
+  std::uint16_t opened = 0;   // zones of this site that are open: its place is not given away
+
+  [[gnu::always_inline]] bool is(const char* n, const ZoneTraits& t, std::int64_t f,
+                                 std::int64_t b) const noexcept {
+    return name == n && traits == t && flops == f && bytes == b;
+  }
+};
+static_assert(sizeof(KnownSite) == 64);
 
 // A time of waiting (kind wait or idle).
 struct ZoneWait {
@@ -43,29 +98,21 @@ struct ZoneWait {
   std::uint64_t begin = 0, end = 0;
 };
 
-// A finished interval, in ticks of zone_ticks(); `taken` counts what the thread took inside, inner zones
-// included. `wait` is an interval of its own that is handed over along with this one, because most ops end
-// with a wait: the last thing inside it, or, of a share, the idle time before it.
-struct ZoneRecord {
-  const char* name;  // lives for ever
-  const ZoneWork& work;
-  std::uint64_t begin, end;
-  ThreadCounters taken;
-  const ZoneWait* wait = nullptr;
-};
-
-// complete() is called on the zone's own thread, inner zones before outer ones, and must not throw. A worker
-// of a pool may call it once more shortly after the sink was taken away: so a sink and what its function
-// needs live for ever.
-struct ZoneSink {
-  void (*complete)(const ZoneSink& sink, const ZoneRecord& record, struct SinkMemory& memory) noexcept;
-};
-
-// What a thread keeps for sinks: a pointer, and the places that the next complete() will touch, which zones
-// fetch while they take the stamp.
+// What a thread keeps for sinks.
 struct SinkMemory {
   void* state = nullptr;
-  const void* soon = nullptr;
+  ZoneWait wait;
+};
+
+// complete() is called for each finished interval, in ticks of zone_ticks(), on the zone's own thread, inner
+// zones before outer ones; `before` is what thread_counters were at its begin. memory.wait, if it has a name,
+// is an interval of its own that is handed over along with this one, because most ops end with a wait: the
+// last thing inside it, or, of a share, the idle time before it; complete() takes the name away. It must not
+// throw. A worker of a pool may call it once more shortly after the sink was taken away: so a sink and what
+// its function needs live for ever.
+struct ZoneSink {
+  void (*complete)(const ZoneSink& sink, SinkMemory& memory, KnownSite& site, std::uint64_t begin,
+                   std::uint64_t end, const ThreadCounters& before) noexcept;
 };
 
 }  // namespace smallmind

@@ -181,20 +181,18 @@ class OpZone {
  public:
   template <std::invocable Cost>
   OpZone(Exec& exec, Op op, const Cost& cost)
-      : zone_(op_name(op), [&]() noexcept { return work(exec, cost()); }) {
+      : zone_(op_name(op), [&]() noexcept { return says(exec, cost()); }) {
     if (exec.measuring()) exec.cost_ = exec.cost_ + cost();
   }
   OpZone(Exec& exec, Op op, const OpCost& cost) : OpZone(exec, op, [&]() noexcept { return cost; }) {}
 
  private:
-  // Number by number: a copy of the whole shape would wait until the numbers have left the store queue.
-  [[gnu::always_inline]] static ZoneWork work(const Exec& exec, const OpCost& cost) noexcept {
-    return {exec.phase_,
-            exec.scope_ - 1,
-            static_cast<double>(cost.flops),
-            static_cast<double>(cost.bytes),
-            {cost.shape[0], cost.shape[1], cost.shape[2]},
-            ZoneKind::op};
+  [[gnu::always_inline]] static ZoneSays says(const Exec& exec, const OpCost& cost) noexcept {
+    const ZoneTraits traits = ZoneTraits::of({.phase = exec.phase_,
+                                              .layer = exec.scope_ - 1,
+                                              .shape = {cost.shape[0], cost.shape[1], cost.shape[2]},
+                                              .kind = ZoneKind::op});
+    return {traits, cost.flops, cost.bytes};
   }
 
   Zone zone_;

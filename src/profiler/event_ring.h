@@ -8,11 +8,9 @@
 // The consumer reads no words: it copies them to the file as they are. What it must know of them, the names
 // and the number of events, is told apart.
 //
-// A site is known by 48 bits of a hash: the one that followed the last time is compared first (a program
-// repeats itself), then an index is asked; a site that is not there takes the place of an older one and is
-// defined anew. All that is touched for an event is laid out for cold caches, because a model's weights drive
-// everything else out of them every token: sites that follow one another lie in the same line, the next line
-// of the ring is fetched ahead.
+// A site is told by its place in the thread's table (base/known_sites.h), and defined in the stream when it
+// is new to the recording or takes other memory than the last time. The next line of the ring is fetched
+// ahead, because a model's weights drive everything out of the caches every token.
 #pragma once
 
 #include <array>
@@ -21,6 +19,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/known_sites.h"
 #include "base/zone.h"
 #include "profiler/record_format.h"
 #include "tensor/buffer.h"
@@ -29,13 +28,14 @@ namespace smallmind {
 
 class alignas(64) EventRing {
  public:
-  // words: a power of two. generation: of its session.
-  EventRing(std::size_t words, std::uint64_t start_ticks, std::uint32_t generation = 0);
+  // words: a power of two. generation: of its session, not 0.
+  EventRing(std::size_t words, std::uint64_t start_ticks, std::uint32_t generation = 1);
   std::uint32_t generation() const noexcept { return generation_; }
 
   // ---- the producer
-  // Returns the line that the next push will read.
-  const void* push(const ZoneRecord& record) noexcept;
+  // The arguments of ZoneSink::complete().
+  void push(SinkMemory& memory, KnownSite& site, std::uint64_t begin, std::uint64_t end,
+            const ThreadCounters& before) noexcept;
 
   // ---- the consumer
   // The words that are there, as one or two pieces; they stay until release().
@@ -50,45 +50,43 @@ class alignas(64) EventRing {
     return std::span(names_).first(name_count_.load(std::memory_order_acquire));
   }
   std::uint64_t events() const noexcept { return events_.load(std::memory_order_relaxed); }
-  std::size_t capacity() const noexcept { return mask_ + 1; }
+  std::size_t capacity() const noexcept { return std::size_t{mask_} + 1; }
   std::uint64_t dropped() const noexcept { return dropped_total_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::size_t kMostNames = 1024;                 // literals of the program: some 60
   static constexpr std::size_t kMostWords = 1 + 2 + 2 * (7 + 3);  // dropped, taken, twice define and wide
 
-  static constexpr std::size_t kIndex = 4 * 2048;  // entries for kSites places, two for each signature
   static constexpr std::size_t kLineWords = 8;
+  static_assert(kMostKnownSites <= record::kSites);
 
   bool has_room() const noexcept;
   bool make_room(std::uint64_t events) noexcept;
-  bool push_both(const ZoneRecord& record, const ZoneWait& wait) noexcept;
-  void push_one(const ZoneRecord& record) noexcept;
-  std::uint16_t place_of(const ZoneRecord& record) noexcept;
-  std::uint16_t other_place_of(const ZoneRecord& record, std::uint64_t signature) noexcept;
-  std::uint16_t free_place(std::uint64_t signature) noexcept;
-  void define(std::uint16_t place, const ZoneRecord& record) noexcept;
+  void push_both(SinkMemory& memory, KnownSite& site, std::uint64_t begin, std::uint64_t end,
+                 const ThreadCounters& before) noexcept;
+  void push_unusual(SinkMemory& memory, KnownSite& site, std::uint64_t begin, std::uint64_t end,
+                    const ThreadCounters& before) noexcept;
+  void put_wait(const ZoneWait& wait) noexcept;
+  void put_one(std::uint16_t place, std::uint64_t begin, std::uint64_t end) noexcept;
+  void define(std::uint16_t place, const char* name, const ZoneTraits& traits, std::int64_t flops,
+              std::int64_t bytes, std::uint64_t arena_bytes) noexcept;
+  void publish(std::uint64_t new_events) noexcept;
   const char* known_name(const char* name) noexcept;
   void put(std::uint64_t word) noexcept { words_[head_++ & mask_] = word; }
 
   // The producer's line.
   std::uint64_t* words_ = nullptr;
-  std::uint64_t mask_;
+  std::uint32_t mask_;
+  std::uint32_t generation_;
   std::uint64_t head_ = 0;       // written, by the producer's count
   std::uint64_t seen_tail_ = 0;  // the consumer's place when last looked at
   std::uint64_t last_end_;
-  std::uint16_t last_site_ = 0, next_site_ = 0;  // next: the place that is expected to follow
-  std::uint32_t generation_;
+  const char* wait_ = nullptr;  // the wait at place 0
   std::atomic<std::uint64_t> published_{0}, events_{0};
   // The consumer's line, and what the producer seldom needs.
   alignas(64) std::atomic<std::uint64_t> tail_{0};
   std::uint64_t dropped_ = 0;  // not reported yet
   std::atomic<std::uint64_t> dropped_total_{0};
-  // Of the sites, by place: 48 bits of signature (0: none), then the place of what followed the last time.
-  // Place 0 is the wait's.
-  alignas(64) std::array<std::uint64_t, record::kSites> sites_{};
-  std::array<std::uint16_t, kIndex> index_{};  // by signature: a place that may hold it
-  std::size_t places_ = 1;                     // taken so far
   std::array<const char*, kMostNames> names_{};
   std::atomic<std::size_t> name_count_{0};
   Buffer memory_;

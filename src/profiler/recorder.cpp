@@ -83,13 +83,14 @@ constinit RecorderSession* registry_session = nullptr;
 struct alignas(64) RecorderSink : ZoneSink {
   std::atomic<std::uint32_t> generation{0};  // changes when a session begins and ends
 };
-void on_complete(const ZoneSink& sink, const ZoneRecord& zone, SinkMemory& memory) noexcept;
+void on_complete(const ZoneSink& sink, SinkMemory& memory, KnownSite& site, std::uint64_t begin,
+                 std::uint64_t end, const ThreadCounters& before) noexcept;
 constinit RecorderSink recorder_sink{{&on_complete}};
 
 // A ring of the session for this thread. The registry's lock is held.
 EventRing* attach_locked() noexcept {
-  thread_local std::shared_ptr<EventRing> owner;
   const ThreadCounters before = thread_counters;  // the profiler's own allocations are nobody's
+  thread_local std::shared_ptr<EventRing> owner;
   try {
     owner = registry_session == nullptr ? nullptr : registry_session->attach();
   } catch (const std::exception&) {
@@ -100,19 +101,28 @@ EventRing* attach_locked() noexcept {
   return owner.get();
 }
 
-[[gnu::noinline]] EventRing* attach_thread() noexcept {
+// Once for each recording.
+[[gnu::noinline]] EventRing* attach_thread(const RecorderSink& sink) noexcept {
+  thread_local std::uint32_t tried_for = 0;
+  const std::uint32_t generation = sink.generation.load(std::memory_order_relaxed);
+  if (std::exchange(tried_for, generation) == generation) return nullptr;
   const std::lock_guard lock(registry_mutex);
   return attach_locked();
 }
 
 // The thread's state is its ring, that of an earlier session perhaps.
-void on_complete(const ZoneSink& sink, const ZoneRecord& zone, SinkMemory& memory) noexcept {
+void on_complete(const ZoneSink& sink, SinkMemory& memory, KnownSite& site, std::uint64_t begin,
+                 std::uint64_t end, const ThreadCounters& before) noexcept {
   const auto& recorder = static_cast<const RecorderSink&>(sink);
   auto* ring = static_cast<EventRing*>(memory.state);
   if (ring == nullptr || ring->generation() != recorder.generation.load(std::memory_order_relaxed))
       [[unlikely]]
-    memory.state = ring = attach_thread();
-  if (ring != nullptr) memory.soon = ring->push(zone);
+    memory.state = ring = attach_thread(recorder);
+  if (ring == nullptr) [[unlikely]] {
+    memory.wait.name = nullptr;
+    return;
+  }
+  ring->push(memory, site, begin, end, before);
 }
 
 std::string name_of_this_thread() {

@@ -212,15 +212,10 @@ class RecordingParser {
       const double flops = std::bit_cast<double>(words[3]), bytes = std::bit_cast<double>(words[4]);
       if (!(flops >= 0 && flops < 1e30 && bytes >= 0 && bytes < 1e30))
         in_.fail("amounts of work expected, other numbers found");
-      const auto half = [](std::uint64_t word) { return static_cast<std::int32_t>(word); };
-      out_.sites_.push_back({name->second,
-                             {.phase = static_cast<Phase>(phase),
-                              .layer = static_cast<std::int16_t>(words[1] >> 16),
-                              .flops = flops,
-                              .bytes = bytes,
-                              .shape = {half(words[1] >> 32), half(words[2]), half(words[2] >> 32)},
-                              .kind = static_cast<ZoneKind>(kind)},
-                             words[5]});
+      ZoneWork work = ZoneTraits{words[1], words[2]}.work();
+      work.flops = flops;
+      work.bytes = bytes;
+      out_.sites_.push_back({name->second, work, words[5]});
     }
     const auto site = static_cast<std::uint32_t>(entry->second);
     Recording::Stream& stream = out_.streams_[number];

@@ -34,26 +34,26 @@ TEST_F(Zones, ReachTheSinkAtTheirEndInnerOnesFirst) {
     double flops = 0;
     std::uint64_t begin = 0, end = 0;
   } recorder;
-  const SinkTo<Recorder> sink{{[](const ZoneSink& self, const ZoneRecord& zone, SinkMemory&) noexcept {
+  const SinkTo<Recorder> sink{{[](const ZoneSink& self, SinkMemory&, KnownSite& site, std::uint64_t begin,
+                                  std::uint64_t end, const ThreadCounters&) noexcept {
                                 Recorder& to = SinkTo<Recorder>::target(self);
-                                to.text += std::string(zone.name) + ">";
-                                to.flops += zone.work.flops;
+                                to.text += std::string(site.name) + ">";
+                                to.flops += static_cast<double>(site.flops);
                                 if (to.end != 0) {
-                                  EXPECT_LE(zone.begin, to.begin);
-                                  EXPECT_GE(zone.end, to.end);
+                                  EXPECT_LE(begin, to.begin);
+                                  EXPECT_GE(end, to.end);
                                 }
-                                to.begin = zone.begin;
-                                to.end = zone.end;
+                                to.begin = begin;
+                                to.end = end;
                               }},
                               &recorder};
   { const Zone before("unseen"); }
   const ZoneSink* former = set_zone_sink(&sink);
   {
-    Zone a("a", {.flops = 3});
+    const Zone a("a", {.flops = 3});
     EXPECT_EQ(Zone::open(), &a);
-    a.add(4, 0);
-    const Zone b("b", {.phase = Phase::forward, .layer = 2});
-    EXPECT_EQ(Zone::open()->work().layer, 2);
+    const Zone b("b", {.phase = Phase::forward, .layer = 2, .flops = 4});
+    EXPECT_EQ(Zone::open()->site().traits.work().layer, 2);
   }
   EXPECT_EQ(Zone::open(), nullptr);
   set_zone_sink(former);
@@ -67,8 +67,13 @@ TEST_F(Zones, ReachTheSinkAtTheirEndInnerOnesFirst) {
 class PoolSums {
  public:
   PoolSums() {
-    const SinkTo<PoolSums> sink{{[](const ZoneSink& self, const ZoneRecord& zone, SinkMemory&) noexcept {
-                                  SinkTo<PoolSums>::target(self).add(zone);
+    const SinkTo<PoolSums> sink{{[](const ZoneSink& self, SinkMemory& memory, KnownSite& site,
+                                    std::uint64_t begin, std::uint64_t end, const ThreadCounters&) noexcept {
+                                  PoolSums& sums = SinkTo<PoolSums>::target(self);
+                                  if (const ZoneWait& wait = memory.wait; wait.name != nullptr)
+                                    sums.add(wait.name, wait.kind, wait.end - wait.begin);
+                                  memory.wait.name = nullptr;
+                                  sums.add(site.name, site.traits.kind(), end - begin);
                                 }},
                                 this};
     const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
@@ -105,13 +110,11 @@ class PoolSums {
   }
 
  private:
-  void add(const ZoneRecord& zone) {
-    if (const ZoneWait* wait = zone.wait; wait != nullptr)
-      add({wait->name, {.kind = wait->kind}, wait->begin, wait->end, {}});
+  void add(const char* name, ZoneKind kind, std::uint64_t ticks) {
     const std::lock_guard lock(mutex_);
-    const std::string key = std::string(zone.name) + std::to_string(static_cast<int>(zone.work.kind));
+    const std::string key = std::string(name) + std::to_string(static_cast<int>(kind));
     ++count_[key];
-    ticks_[key] += zone.end - zone.begin;
+    ticks_[key] += ticks;
   }
 
   std::mutex mutex_;

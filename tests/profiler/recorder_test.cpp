@@ -337,16 +337,20 @@ TEST_F(RecorderTest, LongTimesAndManySitesKeepTheirValues) {
   RecordWriter writer(path());
   writer.words(record::Chunk::clock, 0, 100, 1000);
   writer.chunk(record::Chunk::thread, 0, "t");
-  std::vector<ZoneRecord> given;
-  std::vector<ZoneWork> works;
+  const auto table = std::make_unique<SiteTable>();
+  struct Given {
+    std::uint64_t begin, end;
+    int layer;
+  };
+  std::vector<Given> given;
   constexpr int kSites = 2500, kEvents = 5000;  // more than a thread keeps: many are defined twice
-  for (int i = 0; i < kSites; ++i) works.push_back({.layer = i, .flops = 1.0 * i});
   std::uint64_t now = 100;
   for (int i = 0; i < kEvents; ++i) {
     const std::uint64_t gap = std::uint64_t{1} << (i % 40), length = std::uint64_t{1} << (i % 37);
     now += gap + length;
-    given.push_back({"zone", works[static_cast<std::size_t>(i % kSites)], now - length, now, {}});
-    ring.push(given.back());
+    given.push_back({now - length, now, i % kSites});
+    KnownSite& site = table->find("zone", ZoneTraits::of({.layer = i % kSites}), i % kSites, 0);
+    ring.push(sink_memory(), site, now - length, now, thread_counters);
   }
   writer.drain(ring, state);
   writer.words(record::Chunk::clock, 0, now + 1, 2000);
@@ -356,12 +360,12 @@ TEST_F(RecorderTest, LongTimesAndManySitesKeepTheirValues) {
   const Recording recording = Recording::open(path());
   EXPECT_FALSE(recording.complete()) << "nothing ended it";
   EventCursor events = recording.events(0);
-  for (const ZoneRecord& zone : given) {
+  for (const Given& zone : given) {
     const ZoneEvent* event = events.next();
     ASSERT_NE(event, nullptr);
     EXPECT_EQ(event->begin, zone.begin - 100);
     EXPECT_EQ(event->end, zone.end - 100);
-    EXPECT_EQ(recording.sites()[event->site].work.layer, zone.work.layer);
+    EXPECT_EQ(recording.sites()[event->site].work.layer, zone.layer);
   }
 }
 

@@ -35,15 +35,18 @@ std::string small_file(const std::filesystem::path& path) {
     for (std::uint32_t t = 0; t < 2; ++t) {
       writer.chunk(record::Chunk::thread, t, t == 0 ? "main" : "sm-1");
       EventRing ring(256, 1000);
+      const auto sites = std::make_unique<SiteTable>();
       StreamState state{t};
       for (std::uint64_t i = 0; i < 12; ++i) {
-        const ZoneWork work{
-            .layer = static_cast<int>(i % 3), .flops = 10, .kind = i == 11 ? ZoneKind::pass : ZoneKind::op};
-        ring.push({i == 11 ? "pass" : "op",
-                   work,
-                   i == 11 ? 1000 : 1000 + 100 * i,
-                   1050 + 100 * i,
-                   {i % 2, 64 * (i % 2), 0}});
+        const bool pass = i == 11;
+        KnownSite& site = sites->find(
+            pass ? "pass" : "op",
+            ZoneTraits::of({.layer = static_cast<int>(i % 3), .kind = pass ? ZoneKind::pass : ZoneKind::op}),
+            10, 0);
+        ThreadCounters before = thread_counters;
+        before.heap_allocations -= i % 2;
+        before.heap_bytes -= 64 * (i % 2);
+        ring.push(sink_memory(), site, pass ? 1000 : 1000 + 100 * i, 1050 + 100 * i, before);
         if (i % 5 != 4) continue;
         writer.drain(ring, state);
         writer.flush();

@@ -28,7 +28,9 @@ class SyntheticRecording {
   void zone(std::size_t thread, const char* name, const ZoneWork& work, std::uint64_t begin,
             std::uint64_t end, const ThreadCounters& taken = {}) {
     Thread& mine = threads_[thread];
-    mine.ring->push({name, work, kStart + begin, kStart + end, taken});
+    KnownSite& site = mine.sites->find(name, ZoneTraits::of(work), static_cast<std::int64_t>(work.flops),
+                                       static_cast<std::int64_t>(work.bytes));
+    mine.ring->push(sink_memory(), site, kStart + begin, kStart + end, thread_counters - taken);
     if (mine.ring->peek().size() < 4096) return;
     writer_.drain(*mine.ring, mine.stream);
     writer_.flush();
@@ -56,6 +58,7 @@ class SyntheticRecording {
   static constexpr std::uint64_t kStart = 1'000'000;
   struct Thread {
     std::unique_ptr<EventRing> ring;
+    std::unique_ptr<SiteTable> sites = std::make_unique<SiteTable>();
     StreamState stream;
   };
 
