@@ -83,7 +83,11 @@ ZoneWait wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready 
   if (at_once && since == 0) return {.end = kind == ZoneKind::idle ? zone_ticks() : 0};
   std::uint64_t end = since > 1 ? since : zone_ticks();
   const std::uint64_t begin = since != 0 ? since : end;
-  if (!at_once && !spin(budget, max_budget, ready, [&end] { end = zone_ticks(); })) {
+  // With pauses here, too: each look takes the line from the core that is about to write it.
+  if (!at_once && !spin(budget, max_budget, ready, [&end] {
+        end = zone_ticks();
+        pause();
+      })) {
     sleep();
     end = zone_ticks();
   }
@@ -159,10 +163,10 @@ ZoneWait ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uin
 }
 
 void ThreadPool::wait_for_workers() {
-  const auto finished = [&] { return remaining_.load(std::memory_order_acquire) == 0; };
+  const auto finished = [&] { return finished_.load(std::memory_order_acquire) == to_finish_; };
   const auto sleep = [&] {
     sleepers_.fetch_add(1);
-    for (std::uint32_t left = remaining_.load(); left != 0; left = remaining_.load()) remaining_.wait(left);
+    for (std::uint32_t now = finished_.load(); now != to_finish_; now = finished_.load()) finished_.wait(now);
     sleepers_.fetch_sub(1);
   };
   record(wait(spin_ns_, max_spin_ns_, finished, sleep, "join", ZoneKind::wait, 0));
@@ -177,14 +181,15 @@ void ThreadPool::mark_region() noexcept {
 }
 
 void ThreadPool::run_task(Task task, void* context) {
-  SM_CHECK(!running_.exchange(true, std::memory_order_acquire),
+  SM_CHECK(!running_.load(std::memory_order_relaxed),
            "[thread_pool] one run() at a time expected, a nested or concurrent one found");
+  running_.store(true, std::memory_order_relaxed);
+  if (size_ > 1 && zone_sink() != nullptr) [[unlikely]]
+    mark_region();
   task_ = task;
   context_ = context;
   if (size_ > 1) {
-    remaining_.store(static_cast<std::uint32_t>(size_) - 1, std::memory_order_relaxed);
-    if (zone_sink() != nullptr) [[unlikely]]
-      mark_region();
+    to_finish_ += static_cast<std::uint32_t>(size_) - 1;
     epoch_.fetch_add(1);
     if (sleepers_.load() != 0) epoch_.notify_all();
   }
@@ -196,7 +201,7 @@ void ThreadPool::run_task(Task task, void* context) {
     arrived_.store(0, std::memory_order_relaxed);
     failed_.store(false, std::memory_order_relaxed);
   }
-  running_.store(false, std::memory_order_release);
+  running_.store(false, std::memory_order_relaxed);
   if (error) std::rethrow_exception(error);
 }
 
@@ -227,7 +232,8 @@ void ThreadPool::work(int index) noexcept {
     if (const ZoneSink* sink = idle.name == nullptr ? nullptr : zone_sink(); sink != nullptr) [[unlikely]]
       keep_wait(*sink, idle);
     call(index);
-    if (remaining_.fetch_sub(1) == 1 && sleepers_.load() != 0) remaining_.notify_all();
+    finished_.fetch_add(1);
+    if (sleepers_.load() != 0) finished_.notify_all();
     since = idle.end == 0 ? 0 : zone_ticks();
     const ZoneSink* sink = since == 0 || region.name == nullptr ? nullptr : zone_sink();
     if (sink == nullptr) [[likely]]

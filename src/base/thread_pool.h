@@ -73,23 +73,29 @@ class ThreadPool {
   void wait_for_workers();
   void mark_region() noexcept;
 
-  // The line that the caller writes and the workers wait on: one transfer brings the task along with the
-  // signal.
+  // Lines by who writes them: a core that writes what another one has read waits some 100 ns for it.
+  // The caller's, on which the workers wait: one transfer brings the task along with the signal.
   alignas(kLine) std::atomic<std::uint32_t> epoch_{0};
   Task task_ = nullptr;
   void* context_ = nullptr;
   Region region_{};  // set only while a sink watches
   bool stopping_ = false;
 
-  alignas(kLine) std::atomic<std::uint32_t> remaining_{0};  // workers that have not finished the task
-  alignas(kLine) std::atomic<std::uint32_t> arrived_{0};    // threads that have reached the barrier
-  alignas(kLine) std::atomic<std::uint32_t> phase_{0};      // barriers passed
+  // The workers', on which the caller waits.
+  alignas(kLine) std::atomic<std::uint32_t> finished_{0};  // of all tasks so far
 
+  alignas(kLine) std::atomic<std::uint32_t> arrived_{0};  // threads that have reached the barrier
+  alignas(kLine) std::atomic<std::uint32_t> phase_{0};    // barriers passed
+
+  // The caller's alone.
+  alignas(kLine) std::uint32_t to_finish_ = 0;  // what finished_ will be when the task is done
+  std::atomic<bool> running_{false};
+
+  // Seldom written by anybody.
   alignas(kLine) std::atomic<std::uint32_t> sleepers_{
       0};  // threads that may be asleep; wakes are skipped at 0
   std::atomic<std::int32_t> spin_ns_{0};
   std::atomic<bool> failed_{false};
-  std::atomic<bool> running_{false};
   std::exception_ptr error_;
 
   int size_;

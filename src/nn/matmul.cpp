@@ -103,8 +103,18 @@ void multiply_tile(const KernelTable& kernels, const GemmArgs& whole, const Grid
   kernels.gemm(g);
 }
 
+// Replaces A by its normed rows in the thread's part of norm.rows.
+void norm_rows(const KernelTable& kernels, const RowNorm& norm, int thread, GemmArgs& g) {
+  float* rows = norm.rows + thread * g.m * g.k;
+  kernels.layer_norm(g.a, g.a_row_stride, norm.weight, norm.bias, norm.eps, g.m, g.k, rows, g.k, nullptr,
+                     nullptr);
+  g.a = rows;
+  g.a_row_stride = g.k;
+}
+
 // Tile by tile, each thread in its own scratch of block_floats floats if there is any.
-void multiply(ThreadPool& pool, const KernelTable& kernels, const GemmArgs& whole, float* scratch) {
+void multiply(ThreadPool& pool, const KernelTable& kernels, const GemmArgs& whole, float* scratch,
+              const RowNorm* norm = nullptr) {
   const bool alone = runs_alone(pool, whole);
   const Index threads = alone ? 1 : pool.size();
   const Grid grid = make_grid(kernels, whole, threads);
@@ -112,6 +122,7 @@ void multiply(ThreadPool& pool, const KernelTable& kernels, const GemmArgs& whol
   const auto work = [&](int thread) {
     GemmArgs g = whole;
     if (scratch != nullptr) g.b_scratch = scratch + thread * kernels.block_floats;
+    if (norm != nullptr && thread < grid.tiles()) norm_rows(kernels, *norm, thread, g);
     for (Index tile = thread; tile < grid.tiles(); tile = next.fetch_add(1, std::memory_order_relaxed))
       multiply_tile(kernels, g, grid, tile);
   };
@@ -195,7 +206,8 @@ void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, I
   });
 }
 
-void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, Panels panels) {
+void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, Panels panels,
+                   const RowNorm* norm) {
   if (product.m <= 0 || product.n <= 0) return;
   SM_CHECK(panels.type == DType::f32 || product.a_k_stride == 1,
            "[matmul] a row-major A expected beside 16-bit panels");
@@ -204,7 +216,7 @@ void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& 
   g.b_type = panels.type;
   g.b_panel_stride = product.k * kernels.panel_width;
   g.b_k_stride = kernels.panel_width;
-  multiply(pool, kernels, g, nullptr);
+  multiply(pool, kernels, g, nullptr, norm);
 }
 
 Index matmul_scratch_floats(const ThreadPool& pool, const KernelTable& kernels, const Product& product,

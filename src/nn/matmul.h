@@ -39,6 +39,14 @@ struct Product {
   Index activated_stride = 0;
 };
 
+// LayerNorm of the rows of A, in the region of the product itself: every thread that multiplies makes them
+// for itself, which for a few rows takes less time than to wait for one that makes them for all.
+struct RowNorm {
+  const float *weight = nullptr, *bias = nullptr;  // (k)
+  float eps = 0;
+  float* rows = nullptr;  // (threads, m, k)
+};
+
 // Bytes of a packed B(k, n).
 std::size_t packed_bytes(const KernelTable& kernels, Index k, Index n, DType type = DType::f32);
 
@@ -47,8 +55,9 @@ std::size_t packed_bytes(const KernelTable& kernels, Index k, Index n, DType typ
 void pack_matrix(ThreadPool& pool, const KernelTable& kernels, const float* b, Index b_k_stride,
                  Index b_n_stride, Index k, Index n, void* panels, DType type = DType::f32);
 
-// B packed; 16-bit panels need a row-major A.
-void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, Panels panels);
+// B packed; 16-bit panels need a row-major A, and so does a norm.
+void matmul_packed(ThreadPool& pool, const KernelTable& kernels, const Product& product, Panels panels,
+                   const RowNorm* norm = nullptr);
 
 // Whether matmul_packed reads each row of A once, so that C is written only when complete.
 inline bool is_one_pass(const KernelTable& kernels, const Product& product) {

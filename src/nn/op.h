@@ -1,7 +1,7 @@
 // The list of differentiable ops, and what each costs.
 //
-// An op belongs here if Exec may record it. The gradient check walks this list and fails where an op has no
-// case. FLOPs and bytes are declared once, here, and used by tests, benchmarks and the profiler alike: a
+// An op belongs here if Exec may run it as one. The gradient check walks this list and fails where an op has
+// no case. FLOPs and bytes are declared once, here, and used by tests, benchmarks and the profiler alike: a
 // multiply-add is 2 FLOPs, a transcendental 1; bytes are the compulsory traffic of operands and results, each
 // counted once.
 #pragma once
@@ -18,6 +18,8 @@ enum class Op : std::uint8_t {
   linear,
   linear_gelu,
   linear_add,
+  norm_linear,
+  norm_linear_gelu,
   add,
   layer_norm,
   rms_norm,
@@ -32,11 +34,13 @@ enum class Op : std::uint8_t {
   linear_cross_entropy,
 };
 
-inline constexpr std::array<const char*, 17> kOpNames = {"embedding",
+inline constexpr std::array<const char*, 19> kOpNames = {"embedding",
                                                          "add_positions",
                                                          "linear",
                                                          "linear_gelu",
                                                          "linear_add",
+                                                         "norm_linear",
+                                                         "norm_linear_gelu",
                                                          "add",
                                                          "layer_norm",
                                                          "rms_norm",
@@ -79,13 +83,17 @@ constexpr OpCost elementwise_cost(std::int64_t n, std::int64_t flops, std::int64
 }
 
 // What an activation fused into the product that makes its operand adds: it reads nothing, and writes a
-// stream of its own only if the operand is kept. A fused addition reads one stream.
+// stream of its own only if the operand is kept. A fused addition reads one stream, a norm of what the
+// product reads none.
 inline constexpr std::int64_t kGeluFlops = 9, kGeluBackwardFlops = 18;
 constexpr OpCost fused_gelu_cost(std::int64_t n, bool kept) noexcept {
   return elementwise_cost(n, kGeluFlops, kept ? 1 : 0);
 }
 constexpr OpCost fused_add_cost(std::int64_t n) noexcept {
   return elementwise_cost(n, 1, 1);
+}
+constexpr OpCost fused_layer_norm_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, 8, 0);
 }
 
 // Causal attention of one query head: `pairs` (query, key) pairs that the mask leaves, 4 K FLOPs each (scores

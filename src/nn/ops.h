@@ -35,6 +35,16 @@ Tensor linear_gelu(Exec& ex, const Tensor& x, const Param& weight, const Param& 
 // x W^T + b + residual, (N, out). In place in `residual` when nothing records.
 Tensor linear_add(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, const Tensor& residual);
 
+// linear and linear_gelu of layer_norm(x). A few rows of x are normed in the product's own region where
+// nothing records and the weight is packed; else these are two ops.
+struct LayerNorm {
+  const Param &weight, &bias;
+  float eps;
+};
+Tensor norm_linear(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight, const Param& bias);
+Tensor norm_linear_gelu(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight,
+                        const Param& bias, GeluForm form);
+
 // a + b, same shapes. In place in `a` when nothing records: the residual stream.
 Tensor add(Exec& ex, const Tensor& a, const Tensor& b);
 

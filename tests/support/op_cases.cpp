@@ -190,6 +190,29 @@ void add_product_cases(std::vector<OpCase>& cases) {
                    [](const Inputs& x, const Inputs& p) {
                      return map2(map(linear_reference(x[0], p[0], nullptr), gelu_erf), x[0], plus);
                    }});
+  cases.push_back({Op::norm_linear,
+                   "norm_linear",
+                   {random_matrix(7, 19, 51)},
+                   {random_matrix(1, 19, 52), random_matrix(1, 19, 53), random_matrix(23, 19, 54),
+                    random_matrix(1, 23, 55)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return norm_linear(ex, x[0], {p[0], p[1], 1e-5f}, p[2], p[3]);
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return linear_reference(norm_reference(x[0], p[0], &p[1], 1e-5, true), p[2], &p[3]);
+                   }});
+  cases.push_back({Op::norm_linear_gelu,
+                   "norm_linear_gelu",
+                   {random_matrix(7, 19, 56)},
+                   {random_matrix(1, 19, 57), random_matrix(1, 19, 58), random_matrix(23, 19, 59, 0.2),
+                    random_matrix(1, 23, 60)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return norm_linear_gelu(ex, x[0], {p[0], p[1], 1e-5f}, p[2], p[3], GeluForm::erf);
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return map(linear_reference(norm_reference(x[0], p[0], &p[1], 1e-5, true), p[2], &p[3]),
+                                gelu_erf);
+                   }});
   cases.push_back(
       {Op::linear_add,
        "linear_add",

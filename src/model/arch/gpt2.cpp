@@ -56,14 +56,14 @@ class Gpt2 final : public Model {
     for (std::int64_t l = 0; l < c.layers; ++l) {
       const Layer& w = layers_[static_cast<std::size_t>(l)];
       const Scope scope(ex);
-      Tensor a = layer_norm(ex, h, w.attn_norm, w.attn_norm_bias, c.norm_eps);
-      const Tensor qkv = linear(ex, a, w.attn_qkv, w.attn_qkv_bias);  // (N, 3D)
-      a = attention(ex, qkv.columns(0, c.width), qkv.columns(c.width, c.width),
-                    qkv.columns(2 * c.width, c.width), shape, batch, cache, l);
+      const Tensor qkv = norm_linear(ex, h, {w.attn_norm, w.attn_norm_bias, c.norm_eps}, w.attn_qkv,
+                                     w.attn_qkv_bias);  // (N, 3D)
+      const Tensor a = attention(ex, qkv.columns(0, c.width), qkv.columns(c.width, c.width),
+                                 qkv.columns(2 * c.width, c.width), shape, batch, cache, l);
       h = add_projection(ex, h, a, w.attn_output, w.attn_output_bias, training_dropout(ex));
 
-      Tensor f = layer_norm(ex, h, w.ffn_norm, w.ffn_norm_bias, c.norm_eps);
-      f = linear_gelu(ex, f, w.ffn_up, w.ffn_up_bias, form);  // (N, F)
+      const Tensor f = norm_linear_gelu(ex, h, {w.ffn_norm, w.ffn_norm_bias, c.norm_eps}, w.ffn_up,
+                                        w.ffn_up_bias, form);  // (N, F)
       h = add_projection(ex, h, f, w.ffn_down, w.ffn_down_bias, training_dropout(ex));
     }
     return layer_norm(ex, h, output_norm_, output_norm_bias_, c.norm_eps);

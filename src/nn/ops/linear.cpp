@@ -1,4 +1,5 @@
-// linear: y = x W^T + b, x (N, in), W (out, in); linear_gelu: gelu(y); linear_add: y + residual.
+// linear: y = x W^T + b, x (N, in), W (out, in); linear_gelu: gelu(y); linear_add: y + residual; norm_linear
+// and norm_linear_gelu: of layer_norm(x).
 //
 // Backward:  dx = dy W,  dW += dy^T x,  db += sum over rows of dy. The fused forms have the bits of their
 // parts, values and gradients: they spare passes over (N, out), not roundings.
@@ -130,11 +131,35 @@ Product forward_product(const Tensor& x, const Param& weight, const Param& bias,
           .bias = bias.data};
 }
 
+// The same with gelu of it in `out`.
+Product with_gelu(const Exec& ex, Product product, const Tensor& out, GeluForm form) {
+  product.activation = form == GeluForm::tanh ? ex.kernels().gelu_tanh : ex.kernels().gelu_erf;
+  product.activated = out.data;
+  product.activated_stride = out.stride;
+  return product;
+}
+
 void multiply_by_weight(Exec& ex, const Product& product, const Param& weight) {
   if (!weight.panels)
     multiply(ex, product, weight.data, 1, weight.cols);
   else if (!ex.measuring())
     matmul_packed(ex.pool(), ex.kernels(), product, weight.panels);
+}
+
+// So many rows, each thread for itself, are normed faster than one thread can tell the others of it.
+constexpr Index kMostNormedRows = 4;
+
+bool norms_inside(const Exec& ex, const Tensor& x, const Param& weight) {
+  return !ex.recording() && weight.panels && x.rows <= kMostNormedRows;
+}
+
+void multiply_normed(Exec& ex, const Product& product, const LayerNorm& norm, const Param& weight) {
+  SM_CHECK(norm.weight.cols == product.k, "[layer_norm] a weight of {} expected, {} given", product.k,
+           norm.weight.cols);
+  ScratchScope scratch(ex);
+  float* rows = ex.scratch(ex.pool().size() * kMostNormedRows * product.k);  // for any number that comes here
+  const RowNorm row_norm{norm.weight.data, norm.bias.data, norm.eps, rows};
+  if (!ex.measuring()) matmul_packed(ex.pool(), ex.kernels(), product, weight.panels, &row_norm);
 }
 
 LinearSaved save(const Tensor& x, const Param& weight, const Param& bias) {
@@ -163,13 +188,34 @@ Tensor linear_gelu(Exec& ex, const Tensor& x, const Param& weight, const Param& 
   });
   const Tensor out = ex.make(x.rows, weight.rows);
   const Tensor y = ex.recording() ? ex.make(x.rows, weight.rows) : out;
-  Product product = forward_product(x, weight, bias, y);
-  product.activation = form == GeluForm::tanh ? ex.kernels().gelu_tanh : ex.kernels().gelu_erf;
-  product.activated = out.data;
-  product.activated_stride = out.stride;
-  multiply_by_weight(ex, product, weight);
+  multiply_by_weight(ex, with_gelu(ex, forward_product(x, weight, bias, y), out, form), weight);
   ex.record(LinearGeluBackward{save(x, weight, bias), y, out, form});
   return out;
+}
+
+Tensor norm_linear(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight, const Param& bias) {
+  if (!norms_inside(ex, x, weight))
+    return linear(ex, layer_norm(ex, x, norm.weight, norm.bias, norm.eps), weight, bias);
+  check_shapes(x, weight, bias);
+  const OpZone zone(ex, Op::norm_linear,
+                    [&] { return forward_cost(x, weight) + fused_layer_norm_cost(x.size()); });
+  const Tensor y = ex.make(x.rows, weight.rows);
+  multiply_normed(ex, forward_product(x, weight, bias, y), norm, weight);
+  return y;
+}
+
+Tensor norm_linear_gelu(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight,
+                        const Param& bias, GeluForm form) {
+  if (!norms_inside(ex, x, weight))
+    return linear_gelu(ex, layer_norm(ex, x, norm.weight, norm.bias, norm.eps), weight, bias, form);
+  check_shapes(x, weight, bias);
+  const OpZone zone(ex, Op::norm_linear_gelu, [&] {
+    return forward_cost(x, weight) + fused_layer_norm_cost(x.size()) +
+           fused_gelu_cost(x.rows * weight.rows, false);
+  });
+  const Tensor y = ex.make(x.rows, weight.rows);
+  multiply_normed(ex, with_gelu(ex, forward_product(x, weight, bias, y), y, form), norm, weight);
+  return y;
 }
 
 Tensor linear_add(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, const Tensor& residual) {
