@@ -369,6 +369,25 @@ TEST_F(RecorderTest, LongTimesAndManySitesKeepTheirValues) {
   }
 }
 
+TEST_F(RecorderTest, AWaitNeverTakesThePlaceOfTheZoneThatEndsWithIt) {
+  EventRing ring(1 << 18, 0);
+  static std::array<char, 3000> names;  // each byte's address is a name of its own
+  const ZoneTraits traits = ZoneTraits::of({.phase = Phase::sample});
+  for (int i = 0; i < 3000; ++i) find_site("other", ZoneTraits::of({.layer = i}), 0, 0);  // a full table
+  KnownSite& site = find_site("zone", traits, 7, 8);
+  SinkMemory memory;
+  std::uint64_t now = 1;
+  for (int turn = 0; turn < 5; ++turn)
+    for (const char& name : names) {
+      memory.wait = {&name, ZoneKind::wait, now + 1, now + 2};
+      ring.push(memory, site, now, now + 3, thread_counters);
+      ASSERT_TRUE(site.is("zone", traits, 7, 8));
+      EXPECT_EQ(memory.wait.name, nullptr) << "handed over";
+      now += 4;
+    }
+  EXPECT_EQ(ring.events(), std::uint64_t{2 * 5 * 3000});
+}
+
 TEST_F(RecorderTest, OneRecorderAtATimeAndTheNextIsFresh) {
   {
     Recorder recorder(path());
