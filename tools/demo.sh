@@ -5,8 +5,8 @@ smallmind=${1:?usage: demo.sh PROGRAM}
 cd "$(dirname "$0")/.."
 
 "$smallmind" train data/stories.txt --tokenizer bpe --vocab-size 1024 --arch gpt2 --layers 4 --heads 4 --width 128 \
-  --context 64 --batch 16 --steps 2000 --lr 3e-3 --warmup 50 --eval-every 250 --save-every 0 --profile --force \
-  --out run-demo
+  --context 64 --batch 16 --steps 2000 --lr 3e-3 --warmup 50 --eval-every 250 --save-every 0 --force --out run-demo \
+  --profile run-demo.smprof
 
 echo
 echo "What it writes:"
@@ -18,6 +18,7 @@ Try next:
   $smallmind generate run-demo --prompt "One rainy morning, " --tokens 200 --seed 1
   $smallmind train YOUR-TEXT.txt --out run1
   $smallmind inspect run-demo
+  $smallmind profile report run-demo.smprof
   $smallmind export run-demo model.gguf
   $smallmind bench --preset small
   $smallmind doctor

@@ -41,8 +41,10 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(1, kMostThreads));
   app.add_flag("--quiet", context.quiet, "No progress and no notes");
   std::string recording;
-  app.add_option("--profile", recording,
-                 "Record the command to this file, and show its hot paths at the end");
+  app.add_option("--profile", recording, "Record the command to this file, and show its hot paths at the end")
+      ->check([](const std::string& file) {
+        return file.starts_with("--") ? "a file expected, the option " + file + " found" : std::string();
+      });
   for (const Command& command : kCommands) command.add(app, context);
   CommandProfile profile;
   app.parse_complete_callback([&] {  // runs before the command itself does

@@ -93,6 +93,9 @@ TEST_F(Profile, AnyCommandIsRecorded) {
   EXPECT_EQ(quiet.status, 0);
   EXPECT_EQ(quiet.err, "");
   EXPECT_TRUE(recording("q.smprof").complete());
+  const ProgramResult none = run_program("bench --preset tiny --profile --json");
+  EXPECT_EQ(none.status, 1);
+  EXPECT_NE(none.err.find("--json"), std::string::npos) << "an option is no file: " << none.err;
 }
 
 // Runs what follows, and asks it to end a second after it has made `file`.
