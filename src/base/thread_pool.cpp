@@ -181,9 +181,8 @@ void ThreadPool::mark_region() noexcept {
 }
 
 void ThreadPool::run_task(Task task, void* context) {
-  SM_CHECK(!running_.load(std::memory_order_relaxed),
+  SM_CHECK(!running_.exchange(true, std::memory_order_acquire),
            "[thread_pool] one run() at a time expected, a nested or concurrent one found");
-  running_.store(true, std::memory_order_relaxed);
   if (size_ > 1 && zone_sink() != nullptr) [[unlikely]]
     mark_region();
   task_ = task;
@@ -201,7 +200,7 @@ void ThreadPool::run_task(Task task, void* context) {
     arrived_.store(0, std::memory_order_relaxed);
     failed_.store(false, std::memory_order_relaxed);
   }
-  running_.store(false, std::memory_order_relaxed);
+  running_.store(false, std::memory_order_release);
   if (error) std::rethrow_exception(error);
 }
 

@@ -25,7 +25,7 @@ enum class ZoneKind : std::uint8_t { zone, op, pass, share, wait, idle };
 inline constexpr int kZoneKinds = 6;
 
 // What a zone says of its work; flops and bytes are what the algorithm needs, by formula, not what the
-// machine did.
+// machine did; whole numbers of them are kept.
 struct ZoneWork {
   Phase phase = Phase::none;
   int layer = -1;  // 16 bits are kept

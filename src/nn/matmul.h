@@ -40,7 +40,7 @@ struct Product {
 };
 
 // LayerNorm of the rows of A, in the region of the product itself: every thread that multiplies makes them
-// for itself, which for a few rows takes less time than to wait for one that makes them for all.
+// for itself. For a few rows that takes as long as one thread that makes them for all, and is an op less.
 struct RowNorm {
   const float *weight = nullptr, *bias = nullptr;  // (k)
   float eps = 0;

@@ -146,7 +146,7 @@ void multiply_by_weight(Exec& ex, const Product& product, const Param& weight) {
     matmul_packed(ex.pool(), ex.kernels(), product, weight.panels);
 }
 
-// So many rows, each thread for itself, are normed faster than one thread can tell the others of it.
+// With many rows threads should share the work of the norm. Where to begin is a choice: one row was measured.
 constexpr Index kMostNormedRows = 4;
 
 bool norms_inside(const Exec& ex, const Tensor& x, const Param& weight) {
