@@ -60,6 +60,7 @@ ExecMemory Session::measure(ThreadPool& pool, const KernelTable& table) {
 Tensor Session::run(Exec& ex, const TokenBatch& batch) {
   const Tensor hidden = model_.forward(ex, batch, &cache_);  // (N, D)
   const auto count = static_cast<Index>(batch.segments.size());
+  if (count == hidden.rows) return model_.logits(ex, hidden);  // one row of each: the last
   const Tensor last = ex.make(count, hidden.cols);
   for (Index i = 0; i < count && !ex.measuring(); ++i) {
     const Segment& segment = batch.segments[static_cast<std::size_t>(i)];

@@ -26,17 +26,19 @@ class Model {
 
   const ModelConfig& config() const noexcept { return config_; }
 
-  // The final hidden rows (N, D), after the last norm. With a cache, keys and values of the rows are appended
-  // to it and its lengths advance. Throws Error{usage} for tokens or positions that the model does not have.
+  // The hidden rows (N, D) after the last layer, before the last norm. With a cache, keys and values of the
+  // rows are appended to it and its lengths advance. Throws Error{usage} for tokens or positions that the
+  // model does not have.
   Tensor forward(Exec& ex, const TokenBatch& batch, KvCache* cache) const;
 
-  // (n, D) -> (n, V). An op of its own, so that nobody computes logits that nobody reads.
-  Tensor logits(Exec& ex, const Tensor& hidden) const { return linear(ex, hidden, head()); }
+  // Hidden rows to logits, (n, D) -> (n, V): the last norm and the head. Apart from forward(), so that nobody
+  // computes logits that nobody reads.
+  Tensor logits(Exec& ex, const Tensor& hidden) const { return norm_linear(ex, hidden, last_norm(), head()); }
 
   // Mean cross-entropy of the rows' next tokens; negative targets do not count. The logits are never held at
   // once; while recording, the value is there after Exec::backward().
   Loss loss(Exec& ex, const Tensor& hidden, std::span<const std::int32_t> targets) const {
-    return linear_cross_entropy(ex, hidden, head(), targets);
+    return linear_cross_entropy(ex, norm(ex, hidden, last_norm()), head(), targets);
   }
 
   // Calls f for each parameter, in the order of the file formats; a tied head is visited once.
@@ -59,6 +61,7 @@ class Model {
 
  protected:
   explicit Model(const ModelConfig& config) : config_(config) {}
+  virtual Norm last_norm() const = 0;
   virtual Tensor hidden(Exec& ex, const TokenBatch& batch, KvCache* cache) const = 0;
   virtual void each_param(const std::function<void(Param&)>& f) = 0;
 

@@ -106,8 +106,11 @@ void multiply_tile(const KernelTable& kernels, const GemmArgs& whole, const Grid
 // Replaces A by its normed rows in the thread's part of norm.rows.
 void norm_rows(const KernelTable& kernels, const RowNorm& norm, int thread, GemmArgs& g) {
   float* rows = norm.rows + thread * g.m * g.k;
-  kernels.layer_norm(g.a, g.a_row_stride, norm.weight, norm.bias, norm.eps, g.m, g.k, rows, g.k, nullptr,
-                     nullptr);
+  if (norm.bias == nullptr)
+    kernels.rms_norm(g.a, g.a_row_stride, norm.weight, norm.eps, g.m, g.k, rows, g.k, nullptr);
+  else
+    kernels.layer_norm(g.a, g.a_row_stride, norm.weight, norm.bias, norm.eps, g.m, g.k, rows, g.k, nullptr,
+                       nullptr);
   g.a = rows;
   g.a_row_stride = g.k;
 }

@@ -39,10 +39,10 @@ struct Product {
   Index activated_stride = 0;
 };
 
-// LayerNorm of the rows of A, in the region of the product itself: every thread that multiplies makes them
+// A norm of the rows of A, in the region of the product itself: every thread that multiplies makes them
 // for itself. For a few rows that takes as long as one thread that makes them for all, and is an op less.
 struct RowNorm {
-  const float *weight = nullptr, *bias = nullptr;  // (k)
+  const float *weight = nullptr, *bias = nullptr;  // (k); without a bias it is RMSNorm, else LayerNorm
   float eps = 0;
   float* rows = nullptr;  // (threads, m, k)
 };

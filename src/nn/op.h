@@ -14,7 +14,6 @@ namespace smallmind {
 
 enum class Op : std::uint8_t {
   embedding,
-  add_positions,
   linear,
   linear_gelu,
   linear_add,
@@ -34,25 +33,10 @@ enum class Op : std::uint8_t {
   linear_cross_entropy,
 };
 
-inline constexpr std::array<const char*, 19> kOpNames = {"embedding",
-                                                         "add_positions",
-                                                         "linear",
-                                                         "linear_gelu",
-                                                         "linear_add",
-                                                         "norm_linear",
-                                                         "norm_linear_gelu",
-                                                         "add",
-                                                         "layer_norm",
-                                                         "rms_norm",
-                                                         "add_layer_norm",
-                                                         "add_rms_norm",
-                                                         "gelu",
-                                                         "swiglu",
-                                                         "rope",
-                                                         "attention",
-                                                         "dropout",
-                                                         "cross_entropy",
-                                                         "linear_cross_entropy"};
+inline constexpr std::array<const char*, 18> kOpNames = {
+    "embedding", "linear",     "linear_gelu", "linear_add",     "norm_linear",   "norm_linear_gelu",
+    "add",       "layer_norm", "rms_norm",    "add_layer_norm", "add_rms_norm",  "gelu",
+    "swiglu",    "rope",       "attention",   "dropout",        "cross_entropy", "linear_cross_entropy"};
 inline constexpr std::size_t kOpCount = kOpNames.size();
 static_assert(static_cast<std::size_t>(Op::linear_cross_entropy) + 1 == kOpCount);
 
@@ -86,14 +70,15 @@ constexpr OpCost elementwise_cost(std::int64_t n, std::int64_t flops, std::int64
 // stream of its own only if the operand is kept. A fused addition reads one stream, a norm of what the
 // product reads none.
 inline constexpr std::int64_t kGeluFlops = 9, kGeluBackwardFlops = 18;
+inline constexpr std::int64_t kLayerNormFlops = 8, kRmsNormFlops = 4;
 constexpr OpCost fused_gelu_cost(std::int64_t n, bool kept) noexcept {
   return elementwise_cost(n, kGeluFlops, kept ? 1 : 0);
 }
 constexpr OpCost fused_add_cost(std::int64_t n) noexcept {
   return elementwise_cost(n, 1, 1);
 }
-constexpr OpCost fused_layer_norm_cost(std::int64_t n) noexcept {
-  return elementwise_cost(n, 8, 0);
+constexpr OpCost fused_norm_cost(std::int64_t n, std::int64_t flops) noexcept {
+  return elementwise_cost(n, flops, 0);
 }
 
 // Causal attention of one query head: `pairs` (query, key) pairs that the mask leaves, 4 K FLOPs each (scores
@@ -122,7 +107,10 @@ constexpr OpCost softmax_cost(std::int64_t n) noexcept {
   return elementwise_cost(n, 5, 2);
 }
 constexpr OpCost layer_norm_cost(std::int64_t n) noexcept {
-  return elementwise_cost(n, 8, 2);
+  return elementwise_cost(n, kLayerNormFlops, 2);
+}
+constexpr OpCost rms_norm_cost(std::int64_t n) noexcept {
+  return elementwise_cost(n, kRmsNormFlops, 2);
 }
 constexpr OpCost dot_cost(std::int64_t n) noexcept {
   return elementwise_cost(n, 2, 2);

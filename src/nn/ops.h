@@ -19,11 +19,10 @@ namespace smallmind {
 
 enum class GeluForm : std::uint8_t { tanh, erf };
 
-// h[i] = table[token[i]]: (V, D) -> (N, D). A token outside of the table is an Error{usage}.
+// h[i] = table[token[i]] + positions[position[i]]: tokens (V, D), learned positions (T, D) or absent, (N, D).
+// A token or a position outside of its table is an Error{usage}.
+Tensor embedding(Exec& ex, const Param& table, const Param& positions, const TokenBatch& batch);
 Tensor embedding(Exec& ex, const Param& table, const TokenBatch& batch);
-
-// h[i] += table[position[i]]: learned positions, (T, D).
-Tensor add_positions(Exec& ex, const Tensor& h, const Param& table, const TokenBatch& batch);
 
 // y = x W^T + b: (N, in) -> (N, out), W (out, in), b (out) or absent.
 Tensor linear(Exec& ex, const Tensor& x, const Param& weight, const Param& bias);
@@ -35,15 +34,20 @@ Tensor linear_gelu(Exec& ex, const Tensor& x, const Param& weight, const Param& 
 // x W^T + b + residual, (N, out). In place in `residual` when nothing records.
 Tensor linear_add(Exec& ex, const Tensor& x, const Param& weight, const Param& bias, const Tensor& residual);
 
-// linear and linear_gelu of layer_norm(x). A few rows of x are normed in the product's own region where
-// nothing records and the weight is packed; else these are two ops.
-struct LayerNorm {
-  const Param &weight, &bias;
+// layer_norm or rms_norm, below, with its parameters.
+struct Norm {
+  const Param& weight;
+  const Param* bias;  // null: RMSNorm
   float eps;
 };
-Tensor norm_linear(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight, const Param& bias);
-Tensor norm_linear_gelu(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight,
-                        const Param& bias, GeluForm form);
+Tensor norm(Exec& ex, const Tensor& x, const Norm& norm);
+
+// linear and linear_gelu of norm(x). A few rows of x are normed in the product's own region where nothing
+// records and the weight is packed; else these are two ops.
+Tensor norm_linear(Exec& ex, const Tensor& x, const Norm& norm, const Param& weight, const Param& bias);
+Tensor norm_linear(Exec& ex, const Tensor& x, const Norm& norm, const Param& weight);
+Tensor norm_linear_gelu(Exec& ex, const Tensor& x, const Norm& norm, const Param& weight, const Param& bias,
+                        GeluForm form);
 
 // a + b, same shapes. In place in `a` when nothing records: the residual stream.
 Tensor add(Exec& ex, const Tensor& a, const Tensor& b);

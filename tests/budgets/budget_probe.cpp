@@ -36,7 +36,8 @@ OpCost token_cost(const Model& model, ThreadPool& pool, Index position) {
   const std::int32_t token = 1;
   const Segment segment{0, 1, position, 0};
   model.forward(ex, {{&token, 1}, {&segment, 1}}, nullptr);
-  return ex.cost() + product_cost(1, model.config().vocab, model.config().width);
+  model.logits(ex, ex.make(1, model.config().width));
+  return ex.cost();
 }
 
 Cost decode(std::string_view name, Index count) {

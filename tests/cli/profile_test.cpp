@@ -86,7 +86,7 @@ TEST_F(Profile, AnyCommandIsRecorded) {
   EXPECT_TRUE(recorded.complete());
   EXPECT_EQ(parse_json(recorded.sections().at("workload"), "workload")["name"], "bench");
   const OpTable table = make_op_table(recorded);
-  EXPECT_NE(table.find("linear", Phase::decode), nullptr);
+  EXPECT_NE(table.find("norm_linear", Phase::decode), nullptr);
   EXPECT_NE(table.find("linear", Phase::backward), nullptr);
   const ProgramResult quiet = run_program(
       "bench --preset tiny --seconds 0.01 --train-batch 0 --quiet --json --profile " + path("q.smprof"));

@@ -124,29 +124,35 @@ TEST_F(InferenceTest, NormedProductsEqualTheirParts) {
   std::vector<float> scale = floats(1, kIn, 5), shift = floats(1, kIn, 6);
   const Param weight{.name = "norm", .rows = 1, .cols = kIn, .data = scale.data()};
   const Param bias{.name = "norm_bias", .rows = 1, .cols = kIn, .data = shift.data()};
-  const LayerNorm norm{weight, bias, 1e-5f};
-  const auto parts = [&](Exec& ex, const Tensor& x) { return layer_norm(ex, x, weight, bias, norm.eps); };
+  const auto check = [&](const Norm& norm, Index rows, auto&& parts) {
+    const auto normed =
+        run(rows, [&](Exec& ex, const Tensor& x, const Tensor&) { return norm_linear(ex, x, norm, w_, b_); });
+    const std::size_t scratch = memory_.scratch;
+    EXPECT_EQ(normed, run(rows, [&](Exec& ex, const Tensor& x,
+                                    const Tensor&) { return linear(ex, parts(ex, x), w_, b_); }))
+        << rows << " rows";
+    const auto with_gelu = run(rows, [&](Exec& ex, const Tensor& x, const Tensor&) {
+      return norm_linear_gelu(ex, x, norm, w_, b_, GeluForm::erf);
+    });
+    EXPECT_EQ(with_gelu,
+              run(rows, [&](Exec& ex, const Tensor& x,
+                            const Tensor&) { return linear_gelu(ex, parts(ex, x), w_, b_, GeluForm::erf); }))
+        << rows << " rows";
+    return scratch;
+  };
   for (const bool packed : {false, true}) {
     if (packed) pack(DType::f32);
-    std::size_t scratch = 0;
+    std::size_t for_one_row = 0;
     for (const Index rows : {1, 2, 4, 5, 50}) {
-      const auto normed = run(
-          rows, [&](Exec& ex, const Tensor& x, const Tensor&) { return norm_linear(ex, x, norm, w_, b_); });
-      if (packed && rows == 1) scratch = memory_.scratch;
-      if (packed && rows <= 4) {
-        EXPECT_EQ(memory_.scratch, scratch) << "one row tells what four need";
-      }
-      EXPECT_EQ(normed, run(rows, [&](Exec& ex, const Tensor& x,
-                                      const Tensor&) { return linear(ex, parts(ex, x), w_, b_); }))
-          << rows << " rows";
-      const auto with_gelu = run(rows, [&](Exec& ex, const Tensor& x, const Tensor&) {
-        return norm_linear_gelu(ex, x, norm, w_, b_, GeluForm::erf);
+      const std::size_t scratch = check({weight, &bias, 1e-5f}, rows, [&](Exec& ex, const Tensor& x) {
+        return layer_norm(ex, x, weight, bias, 1e-5f);
       });
-      EXPECT_EQ(with_gelu, run(rows,
-                               [&](Exec& ex, const Tensor& x, const Tensor&) {
-                                 return linear_gelu(ex, parts(ex, x), w_, b_, GeluForm::erf);
-                               }))
-          << rows << " rows";
+      check({weight, nullptr, 1e-6f}, rows,
+            [&](Exec& ex, const Tensor& x) { return rms_norm(ex, x, weight, 1e-6f); });
+      if (rows == 1) for_one_row = scratch;
+      if (packed && rows <= 4) {
+        EXPECT_EQ(scratch, for_one_row) << "one row tells what four need";
+      }
     }
   }
 }

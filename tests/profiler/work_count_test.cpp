@@ -28,13 +28,12 @@ struct Count {
 // medium: V 512, T 128, D 256, 4 layers, 8 heads of 32, F 1024.
 constexpr double kV = 512, kT = 128, kD = 256, kL = 4, kF = 1024;
 
-// Embedding to last norm for `rows` rows in sequences of `length`. keep: GELU's input is kept for backward.
+// Embedding to last layer for `rows` rows in sequences of `length`. keep: GELU's input is kept for backward.
 Count forward(double rows, double length, bool keep) {
   Count count;
   const double x = rows * kD, pairs = rows * (length + 1) / 2;
-  count.elements(x, 0, 2);                          // embedding
-  count.elements(x, 1, 3);                          // positions
-  count.elements((2 * kL + 1) * x, 8, 2);           // norms
+  count.elements(x, 1, 3);                          // embedding: token + position
+  count.elements(2 * kL * x, 8, 2);                 // norms
   count.product(rows, 3 * kD, kD, kL);              // q, k, v
   count.flops += kL * 4 * kD * pairs;               // scores and mix, all heads together as wide as D
   count.bytes += kL * 4 * 4 * x;                    // q, k, v, out
@@ -49,8 +48,7 @@ Count forward(double rows, double length, bool keep) {
 Count backward(double rows, double length) {
   Count count;
   const double x = rows * kD, pairs = rows * (length + 1) / 2;
-  count.elements(x, 1, 3);
-  count.elements(x, 1, 5);
+  count.elements(x, 2, 5);
   count.elements((2 * kL + 1) * x, 14, 4);
   count.product(rows, 3 * kD, kD, 2 * kL);
   count.flops += kL * 10 * kD * pairs;  // five products per pair
@@ -95,7 +93,8 @@ TEST_F(WorkCount, OfAForwardPassEqualsTheCountByHand) {
   const std::vector<std::int32_t> tokens(static_cast<std::size_t>(kT), 3);
   const OpTable table = record([&] { session.prefill(tokens); });
   Count expected = forward(kT, kT, false);
-  expected.product(1, kV, kD);  // logits of the last row
+  expected.elements(kD, 8, 2);  // the last row's norm
+  expected.product(1, kV, kD);  // and logits
   const Count counted = sum(table, Phase::prefill);
   EXPECT_DOUBLE_EQ(counted.flops, expected.flops);
   EXPECT_DOUBLE_EQ(counted.bytes, expected.bytes);
@@ -114,7 +113,8 @@ TEST_F(WorkCount, OfATrainingStepEqualsTheCountByHand) {
     step.update(1e-4);
   });
   const double rows = 2 * kT;
-  Count expected = forward(rows, kT, true);  // the loss comes with the backward pass
+  Count expected = forward(rows, kT, true);
+  expected.elements(rows * kD, 8, 2);  // the last norm; the loss comes with the backward pass
   Count counted = sum(table, Phase::forward);
   EXPECT_DOUBLE_EQ(counted.flops, expected.flops);
   EXPECT_DOUBLE_EQ(counted.bytes, expected.bytes);

@@ -132,16 +132,18 @@ void add_table_cases(std::vector<OpCase>& cases) {
                      return out;
                    }});
   cases.push_back(
-      {Op::add_positions,
-       "add_positions",
-       {random_matrix(7, 9, 2)},
-       {random_matrix(6, 9, 3)},
-       [](Exec& ex, const Tensors& x, const Params& p) { return add_positions(ex, x[0], p[0], kBatch); },
-       [](const Inputs& x, const Inputs& p) {
-         Matrix out = x[0];
+      {Op::embedding,
+       "embedding with positions",
+       {},
+       {random_matrix(5, 9, 2), random_matrix(6, 9, 3)},
+       [](Exec& ex, const Tensors&, const Params& p) { return embedding(ex, p[0], p[1], kBatch); },
+       [](const Inputs&, const Inputs& p) {
+         Matrix out = zeros(7, 9);
          for (const Segment& s : kSegments)
            for (Index i = 0; i < s.rows; ++i)
-             for (Index j = 0; j < 9; ++j) out.at(s.first_row + i, j) += p[0].at(s.position + i, j);
+             for (Index j = 0; j < 9; ++j)
+               out.at(s.first_row + i, j) = p[0].at(kTokens[static_cast<std::size_t>(s.first_row + i)], j) +
+                                            p[1].at(s.position + i, j);
          return out;
        }});
 }
@@ -190,29 +192,6 @@ void add_product_cases(std::vector<OpCase>& cases) {
                    [](const Inputs& x, const Inputs& p) {
                      return map2(map(linear_reference(x[0], p[0], nullptr), gelu_erf), x[0], plus);
                    }});
-  cases.push_back({Op::norm_linear,
-                   "norm_linear",
-                   {random_matrix(7, 19, 51)},
-                   {random_matrix(1, 19, 52), random_matrix(1, 19, 53), random_matrix(23, 19, 54),
-                    random_matrix(1, 23, 55)},
-                   [](Exec& ex, const Tensors& x, const Params& p) {
-                     return norm_linear(ex, x[0], {p[0], p[1], 1e-5f}, p[2], p[3]);
-                   },
-                   [](const Inputs& x, const Inputs& p) {
-                     return linear_reference(norm_reference(x[0], p[0], &p[1], 1e-5, true), p[2], &p[3]);
-                   }});
-  cases.push_back({Op::norm_linear_gelu,
-                   "norm_linear_gelu",
-                   {random_matrix(7, 19, 56)},
-                   {random_matrix(1, 19, 57), random_matrix(1, 19, 58), random_matrix(23, 19, 59, 0.2),
-                    random_matrix(1, 23, 60)},
-                   [](Exec& ex, const Tensors& x, const Params& p) {
-                     return norm_linear_gelu(ex, x[0], {p[0], p[1], 1e-5f}, p[2], p[3], GeluForm::erf);
-                   },
-                   [](const Inputs& x, const Inputs& p) {
-                     return map(linear_reference(norm_reference(x[0], p[0], &p[1], 1e-5, true), p[2], &p[3]),
-                                gelu_erf);
-                   }});
   cases.push_back(
       {Op::linear_add,
        "linear_add",
@@ -243,6 +222,42 @@ void add_product_cases(std::vector<OpCase>& cases) {
                    {},
                    [](Exec& ex, const Tensors& x, const Params&) { return add(ex, x[0], x[0]); },
                    [](const Inputs& x, const Inputs&) { return map2(x[0], x[0], plus); }});
+}
+
+void add_normed_product_cases(std::vector<OpCase>& cases) {
+  cases.push_back({Op::norm_linear,
+                   "norm_linear",
+                   {random_matrix(7, 19, 51)},
+                   {random_matrix(1, 19, 52), random_matrix(1, 19, 53), random_matrix(23, 19, 54),
+                    random_matrix(1, 23, 55)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return norm_linear(ex, x[0], {p[0], &p[1], 1e-5f}, p[2], p[3]);
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return linear_reference(norm_reference(x[0], p[0], &p[1], 1e-5, true), p[2], &p[3]);
+                   }});
+  cases.push_back({Op::norm_linear,
+                   "norm_linear of RMSNorm, without a bias",
+                   {random_matrix(7, 19, 74)},
+                   {random_matrix(1, 19, 75), random_matrix(23, 19, 76)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return norm_linear(ex, x[0], {p[0], nullptr, 1e-5f}, p[1]);
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return linear_reference(norm_reference(x[0], p[0], nullptr, 1e-5, false), p[1], nullptr);
+                   }});
+  cases.push_back({Op::norm_linear_gelu,
+                   "norm_linear_gelu",
+                   {random_matrix(7, 19, 56)},
+                   {random_matrix(1, 19, 57), random_matrix(1, 19, 58), random_matrix(23, 19, 59, 0.2),
+                    random_matrix(1, 23, 60)},
+                   [](Exec& ex, const Tensors& x, const Params& p) {
+                     return norm_linear_gelu(ex, x[0], {p[0], &p[1], 1e-5f}, p[2], p[3], GeluForm::erf);
+                   },
+                   [](const Inputs& x, const Inputs& p) {
+                     return map(linear_reference(norm_reference(x[0], p[0], &p[1], 1e-5, true), p[2], &p[3]),
+                                gelu_erf);
+                   }});
 }
 
 void add_norm_cases(std::vector<OpCase>& cases) {
@@ -478,6 +493,7 @@ std::vector<OpCase> op_cases() {
   std::vector<OpCase> cases;
   add_table_cases(cases);
   add_product_cases(cases);
+  add_normed_product_cases(cases);
   add_residual_norm_cases(cases);
   add_norm_cases(cases);
   add_activation_cases(cases);

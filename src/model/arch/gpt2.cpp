@@ -46,27 +46,28 @@ class Gpt2 final : public Model {
   const Param& head() const override { return config().tied ? tok_embd_ : output_; }
 
  private:
+  Norm last_norm() const override { return {output_norm_, &output_norm_bias_, config().norm_eps}; }
+
   Tensor hidden(Exec& ex, const TokenBatch& batch, KvCache* cache) const override {
     const ModelConfig& c = config();
     const AttentionShape shape{c.heads, c.heads, c.head_width};
     const GeluForm form = c.activation == Activation::gelu_erf ? GeluForm::erf : GeluForm::tanh;
-    Tensor h = embedding(ex, tok_embd_, batch);  // (N, D)
-    h = add_positions(ex, h, pos_embd_, batch);
+    Tensor h = embedding(ex, tok_embd_, pos_embd_, batch);  // (N, D)
     h = dropout(ex, h, training_dropout(ex));
     for (std::int64_t l = 0; l < c.layers; ++l) {
       const Layer& w = layers_[static_cast<std::size_t>(l)];
       const Scope scope(ex);
-      const Tensor qkv = norm_linear(ex, h, {w.attn_norm, w.attn_norm_bias, c.norm_eps}, w.attn_qkv,
+      const Tensor qkv = norm_linear(ex, h, {w.attn_norm, &w.attn_norm_bias, c.norm_eps}, w.attn_qkv,
                                      w.attn_qkv_bias);  // (N, 3D)
       const Tensor a = attention(ex, qkv.columns(0, c.width), qkv.columns(c.width, c.width),
                                  qkv.columns(2 * c.width, c.width), shape, batch, cache, l);
       h = add_projection(ex, h, a, w.attn_output, w.attn_output_bias, training_dropout(ex));
 
-      const Tensor f = norm_linear_gelu(ex, h, {w.ffn_norm, w.ffn_norm_bias, c.norm_eps}, w.ffn_up,
+      const Tensor f = norm_linear_gelu(ex, h, {w.ffn_norm, &w.ffn_norm_bias, c.norm_eps}, w.ffn_up,
                                         w.ffn_up_bias, form);  // (N, F)
       h = add_projection(ex, h, f, w.ffn_down, w.ffn_down_bias, training_dropout(ex));
     }
-    return layer_norm(ex, h, output_norm_, output_norm_bias_, c.norm_eps);
+    return h;
   }
 
   float training_dropout(const Exec& ex) const { return ex.recording() ? config().dropout : 0.0f; }

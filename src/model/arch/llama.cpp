@@ -57,6 +57,8 @@ class Llama final : public Model {
   const Param& head() const override { return config().tied ? tok_embd_ : output_; }
 
  private:
+  Norm last_norm() const override { return {output_norm_, nullptr, config().norm_eps}; }
+
   Tensor hidden(Exec& ex, const TokenBatch& batch, KvCache* cache) const override {
     const ModelConfig& c = config();
     const AttentionShape shape{c.heads, c.kv_heads, c.head_width};
@@ -78,7 +80,7 @@ class Llama final : public Model {
       f = swiglu(ex, gate, linear(ex, f, w.ffn_up, w.ffn_up_bias));
       h = add_projection(ex, h, f, w.ffn_down, w.ffn_down_bias, p);
     }
-    return rms_norm(ex, h, output_norm_, c.norm_eps);
+    return h;
   }
 
   void each_param(const std::function<void(Param&)>& f) override {

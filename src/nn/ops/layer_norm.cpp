@@ -53,4 +53,9 @@ Tensor layer_norm(Exec& ex, const Tensor& x, const Param& weight, const Param& b
   return out;
 }
 
+Tensor norm(Exec& ex, const Tensor& x, const Norm& norm) {
+  if (norm.bias == nullptr) return rms_norm(ex, x, norm.weight, norm.eps);
+  return layer_norm(ex, x, norm.weight, *norm.bias, norm.eps);
+}
+
 }  // namespace smallmind

@@ -1,5 +1,5 @@
 // linear: y = x W^T + b, x (N, in), W (out, in); linear_gelu: gelu(y); linear_add: y + residual; norm_linear
-// and norm_linear_gelu: of layer_norm(x).
+// and norm_linear_gelu: of norm(x).
 //
 // Backward:  dx = dy W,  dW += dy^T x,  db += sum over rows of dy. The fused forms have the bits of their
 // parts, values and gradients: they spare passes over (N, out), not roundings.
@@ -153,12 +153,16 @@ bool norms_inside(const Exec& ex, const Tensor& x, const Param& weight) {
   return !ex.recording() && weight.panels && x.rows <= kMostNormedRows;
 }
 
-void multiply_normed(Exec& ex, const Product& product, const LayerNorm& norm, const Param& weight) {
-  SM_CHECK(norm.weight.cols == product.k, "[layer_norm] a weight of {} expected, {} given", product.k,
+[[gnu::always_inline]] inline OpCost norm_cost(const Tensor& x, const Norm& norm) {
+  return fused_norm_cost(x.size(), norm.bias == nullptr ? kRmsNormFlops : kLayerNormFlops);
+}
+
+void multiply_normed(Exec& ex, const Product& product, const Norm& norm, const Param& weight) {
+  SM_CHECK(norm.weight.cols == product.k, "[norm_linear] a norm of {} expected, {} given", product.k,
            norm.weight.cols);
   ScratchScope scratch(ex);
   float* rows = ex.scratch(ex.pool().size() * kMostNormedRows * product.k);  // for any number that comes here
-  const RowNorm row_norm{norm.weight.data, norm.bias.data, norm.eps, rows};
+  const RowNorm row_norm{norm.weight.data, norm.bias == nullptr ? nullptr : norm.bias->data, norm.eps, rows};
   if (!ex.measuring()) matmul_packed(ex.pool(), ex.kernels(), product, weight.panels, &row_norm);
 }
 
@@ -193,25 +197,25 @@ Tensor linear_gelu(Exec& ex, const Tensor& x, const Param& weight, const Param& 
   return out;
 }
 
-Tensor norm_linear(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight, const Param& bias) {
-  if (!norms_inside(ex, x, weight))
-    return linear(ex, layer_norm(ex, x, norm.weight, norm.bias, norm.eps), weight, bias);
+Tensor norm_linear(Exec& ex, const Tensor& x, const Norm& norm, const Param& weight, const Param& bias) {
+  if (!norms_inside(ex, x, weight)) return linear(ex, smallmind::norm(ex, x, norm), weight, bias);
   check_shapes(x, weight, bias);
-  const OpZone zone(ex, Op::norm_linear,
-                    [&] { return forward_cost(x, weight) + fused_layer_norm_cost(x.size()); });
+  const OpZone zone(ex, Op::norm_linear, [&] { return forward_cost(x, weight) + norm_cost(x, norm); });
   const Tensor y = ex.make(x.rows, weight.rows);
   multiply_normed(ex, forward_product(x, weight, bias, y), norm, weight);
   return y;
 }
 
-Tensor norm_linear_gelu(Exec& ex, const Tensor& x, const LayerNorm& norm, const Param& weight,
-                        const Param& bias, GeluForm form) {
-  if (!norms_inside(ex, x, weight))
-    return linear_gelu(ex, layer_norm(ex, x, norm.weight, norm.bias, norm.eps), weight, bias, form);
+Tensor norm_linear(Exec& ex, const Tensor& x, const Norm& norm, const Param& weight) {
+  return norm_linear(ex, x, norm, weight, Param{});
+}
+
+Tensor norm_linear_gelu(Exec& ex, const Tensor& x, const Norm& norm, const Param& weight, const Param& bias,
+                        GeluForm form) {
+  if (!norms_inside(ex, x, weight)) return linear_gelu(ex, smallmind::norm(ex, x, norm), weight, bias, form);
   check_shapes(x, weight, bias);
   const OpZone zone(ex, Op::norm_linear_gelu, [&] {
-    return forward_cost(x, weight) + fused_layer_norm_cost(x.size()) +
-           fused_gelu_cost(x.rows * weight.rows, false);
+    return forward_cost(x, weight) + norm_cost(x, norm) + fused_gelu_cost(x.rows * weight.rows, false);
   });
   const Tensor y = ex.make(x.rows, weight.rows);
   multiply_normed(ex, with_gelu(ex, forward_product(x, weight, bias, y), y, form), norm, weight);

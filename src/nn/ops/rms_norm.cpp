@@ -31,7 +31,7 @@ struct RmsNormBackward {
 
 Tensor rms_norm(Exec& ex, const Tensor& x, const Param& weight, float eps) {
   SM_CHECK(weight.cols == x.cols, "[rms_norm] a weight of {} expected, {} given", x.cols, weight.cols);
-  const OpZone zone(ex, Op::rms_norm, [&] { return elementwise_cost(x.size(), 4, 2); });
+  const OpZone zone(ex, Op::rms_norm, [&] { return rms_norm_cost(x.size()); });
   const Tensor out = ex.make(x.rows, x.cols);
   float* rstd = ex.recording() ? ex.save<float>(x.rows) : nullptr;
   ex.parallel(x.rows, row_grain(x.cols), [&](Index begin, Index end) {

@@ -174,8 +174,8 @@ const char* stream_name(Stream stream) noexcept {
 
 Stream stream_of(std::string_view op, Phase phase) noexcept {
   constexpr std::array<std::string_view, 3> kTwoReads = {"add", "swiglu", "linear_add"};
-  constexpr std::array<std::string_view, 8> kOneRead = {"gelu",    "layer_norm", "rms_norm",      "rope",
-                                                        "dropout", "embedding",  "add_positions", "softmax"};
+  constexpr std::array<std::string_view, 7> kOneRead = {"gelu",    "layer_norm", "rms_norm", "rope",
+                                                        "dropout", "embedding",  "softmax"};
   constexpr std::array<std::string_view, 2> kInPlace = {"adamw", "zero_gradients"};
   const auto in = [&](const auto& list) { return std::find(list.begin(), list.end(), op) != list.end(); };
   if (in(kInPlace)) return Stream::update;
