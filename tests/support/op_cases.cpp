@@ -173,6 +173,21 @@ void add_product_cases(std::vector<OpCase>& cases) {
                      return map2(linear_reference(columns(x[0], 0, 8), p[0], nullptr),
                                  linear_reference(columns(x[0], 4, 8), p[0], nullptr), plus);
                    }});
+  cases.push_back({Op::add,
+                   "add",
+                   {random_matrix(3, 17, 11), random_matrix(3, 17, 12)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return add(ex, x[0], x[1]); },
+                   [](const Inputs& x, const Inputs&) { return map2(x[0], x[1], plus); }});
+  cases.push_back({Op::add,
+                   "add to itself",
+                   {random_matrix(3, 17, 13)},
+                   {},
+                   [](Exec& ex, const Tensors& x, const Params&) { return add(ex, x[0], x[0]); },
+                   [](const Inputs& x, const Inputs&) { return map2(x[0], x[0], plus); }});
+}
+
+void add_fused_product_cases(std::vector<OpCase>& cases) {
   cases.push_back(
       {Op::linear_gelu,
        "linear_gelu by tanh",
@@ -210,18 +225,6 @@ void add_product_cases(std::vector<OpCase>& cases) {
        [](const Inputs& x, const Inputs& p) {
          return map2(linear_reference(x[0], p[0], nullptr), x[0], plus);
        }});
-  cases.push_back({Op::add,
-                   "add",
-                   {random_matrix(3, 17, 11), random_matrix(3, 17, 12)},
-                   {},
-                   [](Exec& ex, const Tensors& x, const Params&) { return add(ex, x[0], x[1]); },
-                   [](const Inputs& x, const Inputs&) { return map2(x[0], x[1], plus); }});
-  cases.push_back({Op::add,
-                   "add to itself",
-                   {random_matrix(3, 17, 13)},
-                   {},
-                   [](Exec& ex, const Tensors& x, const Params&) { return add(ex, x[0], x[0]); },
-                   [](const Inputs& x, const Inputs&) { return map2(x[0], x[0], plus); }});
 }
 
 void add_normed_product_cases(std::vector<OpCase>& cases) {
@@ -493,6 +496,7 @@ std::vector<OpCase> op_cases() {
   std::vector<OpCase> cases;
   add_table_cases(cases);
   add_product_cases(cases);
+  add_fused_product_cases(cases);
   add_normed_product_cases(cases);
   add_residual_norm_cases(cases);
   add_norm_cases(cases);
