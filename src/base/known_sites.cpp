@@ -4,6 +4,9 @@
 #include <bit>
 #include <memory>
 #include <new>
+#include <type_traits>
+
+#include "base/zone.h"
 
 namespace smallmind {
 namespace {
@@ -26,9 +29,13 @@ std::uint64_t hash_of(const char* name, const ZoneTraits& traits, std::int64_t f
 
 }  // namespace
 
+static_assert(std::is_standard_layout_v<SiteTable>, "of() takes the address of the first member");
+
 SiteTable::SiteTable() noexcept {
-  for (std::size_t place = 0; place < kMostKnownSites; ++place)
+  for (std::size_t place = 0; place < kMostKnownSites; ++place) {
     sites_[place].place = static_cast<std::uint16_t>(place);
+    sites_[place].tabled = true;
+  }
 }
 
 KnownSite& SiteTable::find(const char* name, const ZoneTraits& traits, std::int64_t flops,
@@ -47,7 +54,7 @@ KnownSite& SiteTable::find(const char* name, const ZoneTraits& traits, std::int6
   site.traits = traits;
   site.flops = flops;
   site.bytes = bytes;
-  site.next = site.instead = 0;
+  links_[place] = {};
   site.defined_for = 0;
   return site;
 }
@@ -58,7 +65,8 @@ KnownSite& SiteTable::find(const char* name, const ZoneTraits& traits, std::int6
 std::uint16_t SiteTable::free_place(std::uint64_t hash) noexcept {
   if (places_ < kMostKnownSites) return static_cast<std::uint16_t>(places_++);
   std::size_t place = 1 + fold(hash, ++evicted_ ^ 0xA0761D6478BD642Fu) % (kMostKnownSites - 1);
-  while (sites_[place].opened != 0) place = place == kMostKnownSites - 1 ? 1 : place + 1;
+  while (sites_[place].pinned || Zone::any_open(sites_[place]))
+    place = place == kMostKnownSites - 1 ? 1 : place + 1;
   forget(static_cast<std::uint16_t>(place));
   return static_cast<std::uint16_t>(place);
 }
@@ -97,10 +105,8 @@ KnownSite& find_site(const char* name, const ZoneTraits& traits, std::int64_t fl
   static thread_local SiteTable* const table = make_table();
   if (table != nullptr) [[likely]]
     return table->find(name, traits, flops, bytes);
-  static thread_local std::array<KnownSite, 2> none;  // numbered as in a table
-  none[1].name = "(no memory)";
-  none[1].place = 1;
-  return none[1];
+  static thread_local KnownSite none{.name = "(no memory)", .place = 1};
+  return none;
 }
 
 }  // namespace smallmind

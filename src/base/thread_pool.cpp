@@ -95,6 +95,16 @@ ZoneWait wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready 
   return {end > begin ? name : nullptr, kind, begin, end};
 }
 
+// What the caller of run() is at, for the workers' records of their shares; null where no sink watches.
+// Its place is not given away before the zone ends, and so not before the workers have finished.
+const KnownSite* site_of_region() noexcept {
+  static constexpr KnownSite kNoZone{.name = "region"};
+  if (zone_sink() == nullptr) [[likely]]
+    return nullptr;
+  const Zone* zone = Zone::open();
+  return zone == nullptr ? &kNoZone : &zone->site();
+}
+
 void record(const ZoneWait& wait) noexcept {
   const ZoneSink* sink = wait.name == nullptr ? nullptr : zone_sink();
   if (sink != nullptr) [[unlikely]]
@@ -163,6 +173,8 @@ ZoneWait ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uin
 }
 
 void ThreadPool::wait_for_workers() {
+  if (region_ != nullptr) [[unlikely]]
+    Zone::expect_end();
   const auto finished = [&] { return finished_.load(std::memory_order_acquire) == to_finish_; };
   const auto sleep = [&] {
     sleepers_.fetch_add(1);
@@ -172,21 +184,12 @@ void ThreadPool::wait_for_workers() {
   record(wait(spin_ns_, max_spin_ns_, finished, sleep, "join", ZoneKind::wait, 0));
 }
 
-void ThreadPool::mark_region() noexcept {
-  const Zone* zone = Zone::open();
-  if (zone == nullptr)
-    region_ = {"region", ZoneTraits::of({.kind = ZoneKind::share})};
-  else
-    region_ = {zone->site().name, zone->site().traits.as(ZoneKind::share)};
-}
-
 void ThreadPool::run_task(Task task, void* context) {
   SM_CHECK(!running_.exchange(true, std::memory_order_acquire),
            "[thread_pool] one run() at a time expected, a nested or concurrent one found");
-  if (size_ > 1 && zone_sink() != nullptr) [[unlikely]]
-    mark_region();
   task_ = task;
   context_ = context;
+  region_ = site_of_region();
   if (size_ > 1) {
     to_finish_ += static_cast<std::uint32_t>(size_) - 1;
     epoch_.fetch_add(1);
@@ -225,19 +228,22 @@ void ThreadPool::work(int index) noexcept {
     const ZoneWait idle = wait_while_equal(epoch_, seen, "idle", ZoneKind::idle, since);
     ++seen;
     if (stopping_) return record(idle);
-    const Region region = idle.end == 0 ? Region{} : region_;
+    const KnownSite* region = idle.end == 0 ? nullptr : region_;
     const ThreadCounters before = thread_counters;
+    __builtin_prefetch(region);
     // The idle time is handed over with the share: the caller waits for that now.
     if (const ZoneSink* sink = idle.name == nullptr ? nullptr : zone_sink(); sink != nullptr) [[unlikely]]
       keep_wait(*sink, idle);
     call(index);
+    const char* name = region == nullptr ? nullptr : region->name;
+    const ZoneTraits share = region == nullptr ? ZoneTraits{} : region->traits.as(ZoneKind::share);
     finished_.fetch_add(1);
     if (sleepers_.load() != 0) finished_.notify_all();
     since = idle.end == 0 ? 0 : zone_ticks();
-    const ZoneSink* sink = since == 0 || region.name == nullptr ? nullptr : zone_sink();
+    const ZoneSink* sink = since == 0 || name == nullptr ? nullptr : zone_sink();
     if (sink == nullptr) [[likely]]
       continue;
-    complete_interval(*sink, region.name, region.share, idle.end, since, before);
+    complete_interval(*sink, name, share, idle.end, since, before);
   }
 }
 

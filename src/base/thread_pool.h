@@ -57,11 +57,6 @@ class ThreadPool {
     std::uint32_t barrier_phase = 0;  // the phase that this thread waits to see the end of (its local sense)
   };
   struct BarrierAborted {};
-  // What the caller was at when it called run(), for the workers' records of their shares.
-  struct Region {
-    const char* name = nullptr;
-    ZoneTraits share;
-  };
 
   void run_task(Task task, void* context);
   void work(int index) noexcept;
@@ -71,14 +66,13 @@ class ThreadPool {
   ZoneWait wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
                             ZoneKind kind, std::uint64_t since = 0);
   void wait_for_workers();
-  void mark_region() noexcept;
 
   // Lines by who writes them: a core that writes what another one has read waits half a round trip for it.
   // The caller's, on which the workers wait: one transfer brings the task along with the signal.
   alignas(kLine) std::atomic<std::uint32_t> epoch_{0};
   Task task_ = nullptr;
   void* context_ = nullptr;
-  Region region_{};  // set only while a sink watches
+  const KnownSite* region_ = nullptr;  // of the zone that is open on the caller; null where no sink watches
   bool stopping_ = false;
 
   // The workers', on which the caller waits.

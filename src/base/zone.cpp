@@ -18,30 +18,19 @@ namespace {
 using detail::thread_zones;
 using detail::ThreadZones;
 
-// The sites of the table that holds this one.
-[[gnu::always_inline]] inline KnownSite* sites_of(KnownSite* site) noexcept {
-  return site - site->place;
-}
-
-// What is expected after thread.last, or came instead the last time; null if it is neither.
+// Of the calling thread; null where it is not what was expected.
 [[gnu::always_inline]] inline KnownSite* expected_site(const ThreadZones& thread, const char* name,
                                                        const ZoneTraits& traits, std::int64_t flops,
                                                        std::int64_t bytes) noexcept {
-  KnownSite* const sites = sites_of(thread.last);
-  KnownSite* site = sites + thread.last->next;
-  if (site->is(name, traits, flops, bytes)) return site;
-  site = sites + site->instead;
-  if (!site->is(name, traits, flops, bytes)) return nullptr;
-  thread.last->next = site->place;
-  return site;
+  if (thread.last == nullptr) [[unlikely]]
+    return nullptr;
+  return SiteTable::of(*thread.last).expected_after(*thread.last, name, traits, flops, bytes);
 }
 
 KnownSite& other_site(const ThreadZones& thread, const char* name, const ZoneTraits& traits,
                       std::int64_t flops, std::int64_t bytes) noexcept {
   KnownSite& site = find_site(name, traits, flops, bytes);
-  if (thread.last == &detail::no_site) return site;
-  sites_of(thread.last)[thread.last->next].instead = site.place;
-  thread.last->next = site.place;
+  if (thread.last != nullptr) SiteTable::of(*thread.last).set_after(*thread.last, site);
   return site;
 }
 
@@ -54,8 +43,8 @@ void detail::hand_over_kept_wait(ThreadZones& thread, const ZoneSink& sink) noex
 }
 
 [[gnu::always_inline]] inline void Zone::enter(ThreadZones& thread, KnownSite& site) noexcept {
-  thread.last = site_ = &site;
-  ++site.opened;
+  thread.last = &site;
+  site_ = &site;
   outer_ = std::exchange(thread.open, this);
   std::construct_at(&before_, thread_counters);
   const bool chained = site.traits.kind() == ZoneKind::op && outer_ != nullptr && thread.chained_end != 0;
@@ -75,16 +64,16 @@ void Zone::begin_elsewhere(const char* name, ZoneTraits traits, std::int64_t flo
                            std::int64_t bytes) noexcept {
   ThreadZones& thread = thread_zones;
   if (thread.of_sink.wait.name != nullptr) detail::hand_over_kept_wait(thread, *sink_);
-  enter(thread, other_site(thread, name, traits, flops, bytes));
+  KnownSite& site = other_site(thread, name, traits, flops, bytes);
+  enter(thread, site);
+  if (!site.tabled) thread.last = nullptr;
 }
 
 void Zone::end() noexcept {
   const std::uint64_t end = zone_ticks();
   ThreadZones& thread = thread_zones;
-  __builtin_prefetch(sites_of(thread.last) + thread.last->next);
   thread.open = outer_;
   thread.chained_end = site_->traits.kind() == ZoneKind::op ? end : 0;
-  --site_->opened;
   sink_->complete(*sink_, thread.of_sink, *site_, begin_, end, before_);
 }
 
@@ -94,7 +83,7 @@ void complete_interval(const ZoneSink& sink, const char* name, const ZoneTraits&
   KnownSite* site = expected_site(thread, name, traits, 0, 0);
   if (site == nullptr) [[unlikely]]
     site = &other_site(thread, name, traits, 0, 0);
-  thread.last = site;
+  thread.last = site->tabled ? site : nullptr;
   sink.complete(sink, thread.of_sink, *site, begin, end, before);
 }
 

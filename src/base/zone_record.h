@@ -78,11 +78,10 @@ struct alignas(64) KnownSite {
   // Of sinks, which may change them at any event of the thread.
   std::uint64_t arena_bytes = 0;  // that its zones took the last time
   std::uint32_t defined_for = 0;  // the recording that has been told of the site; 0: none
-  // Of the table, which numbers sites from 1 on.
+  // Of the table (known_sites.h), which numbers sites from 1 on.
   std::uint16_t place = 0;
-  std::uint16_t next = 0;     // the place of what followed the last time
-  std::uint16_t instead = 0;  // the place of what came the last time that this one was expected in vain
-  std::uint16_t opened = 0;   // zones of this site that are open: its place is not given away
+  bool tabled = false;  // false: of no table
+  bool pinned = false;  // its place is not given away, as if one of its zones were open
 
   [[gnu::always_inline]] bool is(const char* n, const ZoneTraits& t, std::int64_t f,
                                  std::int64_t b) const noexcept {

@@ -105,9 +105,9 @@ void EventRing::push(SinkMemory& memory, KnownSite& site, std::uint64_t begin, s
   const ZoneWait wait = std::exchange(memory.wait, {});
   const std::uint64_t events = wait.name == nullptr ? 1 : 2;
   if (!has_room() && !make_room(events)) return;
-  ++site.opened;  // a new wait must not take its place
+  site.pinned = true;  // a new wait must not take its place
   if (wait.name != nullptr) put_wait(wait);
-  --site.opened;
+  site.pinned = false;
   if (site.defined_for != generation_ || site.arena_bytes != taken.arena_bytes) {
     site.defined_for = generation_;
     site.arena_bytes = taken.arena_bytes;

@@ -6,6 +6,8 @@
 #include <memory>
 #include <set>
 
+#include "base/zone.h"
+
 namespace smallmind {
 namespace {
 
@@ -47,12 +49,32 @@ TEST(SiteTable, ACycleOfSitesThatFitsSettlesAndALongerOneKeepsMost) {
   EXPECT_LT(changed(2200, 0), 1100);
 }
 
-TEST(SiteTable, APlaceWithAnOpenZoneIsKept) {
+TEST(SiteTable, APlaceThatIsPinnedIsKept) {
   const auto table = std::make_unique<SiteTable>();
-  KnownSite& open = table->find(kName, layer(0), 0, 0);
-  open.opened = 1;
-  for (int i = 1; i < 30000; ++i) EXPECT_NE(&table->find(kName, layer(i), 0, 0), &open);
-  EXPECT_TRUE(open.is(kName, layer(0), 0, 0));
+  KnownSite& pinned = table->find(kName, layer(0), 0, 0);
+  pinned.pinned = true;
+  for (int i = 1; i < 30000; ++i) EXPECT_NE(&table->find(kName, layer(i), 0, 0), &pinned);
+  EXPECT_TRUE(pinned.is(kName, layer(0), 0, 0));
+  pinned.pinned = false;
+  for (int i = 1; i < 30000; ++i) table->find(kName, layer(i), 0, 0);
+  EXPECT_FALSE(pinned.is(kName, layer(0), 0, 0)) << "else nothing was shown";
+}
+
+TEST(SiteTable, APlaceWithAnOpenZoneIsKept) {
+  if (!SM_ZONES) GTEST_SKIP() << "skipped: built without zones";
+  static constexpr ZoneSink kNothing{[](const ZoneSink&, SinkMemory&, KnownSite&, std::uint64_t,
+                                        std::uint64_t, const ThreadCounters&) noexcept {}};
+  set_zone_sink(&kNothing);
+  {
+    const Zone outer("outer"), inner("inner");
+    const KnownSite& site = outer.site();
+    for (const KnownSite* open : {&outer.site(), &inner.site()})
+      for (int i = 0; i < 15000; ++i) EXPECT_NE(&find_site(kName, layer(i), 0, 0), open);
+    EXPECT_STREQ(site.name, "outer");
+    EXPECT_STREQ(inner.site().name, "inner");
+    EXPECT_TRUE(Zone::any_open(site));
+  }
+  set_zone_sink(nullptr);
 }
 
 TEST(ZoneTraits, KeepWhatAZoneSays) {

@@ -564,6 +564,7 @@ TEST_F(RecorderTest, BusyAndSpinningTimeAgreesWithTheSystemsClockOfTheThread) {
     return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
   };
   double unexplained = 1, spent = 0;
+  bool disturbed = true;  // in every attempt: threads that lose their cores often begin to sleep in waits
   for (int attempt = 0; attempt < 8 && unexplained > 0.02 * spent; ++attempt) {
     ThreadPool pool(2);
     const ForeignCpu foreign;
@@ -587,7 +588,9 @@ TEST_F(RecorderTest, BusyAndSpinningTimeAgreesWithTheSystemsClockOfTheThread) {
     }
     const double others = process_cpu() - cpu_before - own + std::max(0.0, foreign.excess_seconds());
     unexplained = spent - own - others;
+    disturbed = disturbed && foreign.disturbed();
   }
+  if (unexplained > 0.02 * spent && disturbed) GTEST_SKIP() << "skipped: other programs took the cores";
   EXPECT_LE(unexplained, 0.02 * spent);
 }
 
