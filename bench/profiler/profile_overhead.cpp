@@ -2,8 +2,8 @@
 //
 //   profile_overhead [PROCESSES] [THREADS] [small|medium|training]   default 20, all threads, all three
 //
-// Blocks alternate within a process: 0.2 s each or 12 calls, whichever takes longer, so that the recorder's
-// thread comes to the rings, at least every 0.05 s, while they last, with pauses for what is left. Within a
+// Blocks alternate within a process: 0.4 s each or 12 calls, whichever takes longer, so that the recorder's
+// thread comes to the rings, at least every 0.1 s, while they last, with pauses for what is left. Within a
 // block only those slices of 2 ms count whose cores nobody shared at either end (core_watch.h). Each process
 // gives three ratios; where its pages happen to lie moves them by 1 to 2 %, hence many processes. Printed
 // are, with 95 % intervals, the medians of the ratios of the mean time per token (per step), which other
@@ -37,10 +37,10 @@ using namespace smallmind;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr double kBlockSeconds = 0.2, kSliceSeconds = 0.002;
+constexpr double kBlockSeconds = 0.4, kSliceSeconds = 0.002;
 constexpr int kLeastCalls = 12;
 constexpr int kPairs = 3;  // of a process
-constexpr std::chrono::milliseconds kPause{60};
+constexpr std::chrono::milliseconds kPause{120};
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();

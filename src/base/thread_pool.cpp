@@ -173,8 +173,6 @@ ZoneWait ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uin
 }
 
 void ThreadPool::wait_for_workers() {
-  if (region_ != nullptr) [[unlikely]]
-    Zone::expect_end();
   const auto finished = [&] { return finished_.load(std::memory_order_acquire) == to_finish_; };
   const auto sleep = [&] {
     sleepers_.fetch_add(1);

@@ -126,15 +126,6 @@ class alignas(64) Zone {
   // The innermost zone that is open on this thread under a sink; null without one.
   static const Zone* open() noexcept { return detail::thread_zones.open; }
   const KnownSite& site() const noexcept { return *site_; }
-  // The zone that is open will end soon: fetches what that touches, for a thread that waits anyway.
-  static void expect_end() noexcept {
-    const detail::ThreadZones& thread = detail::thread_zones;
-    __builtin_prefetch(&thread_counters);
-    __builtin_prefetch(thread.of_sink.state, 1);
-    if (thread.open == nullptr) return;
-    __builtin_prefetch(thread.open);
-    __builtin_prefetch(thread.open->site_);
-  }
   // Whether a zone of this site is open on this thread. Slow where many are.
   static bool any_open(const KnownSite& site) noexcept {
     const Zone* zone = open();
@@ -184,7 +175,6 @@ class Zone {
   template <std::invocable Work>
   Zone(const char*, const Work&) noexcept {}
   static const Zone* open() noexcept { return nullptr; }
-  static void expect_end() noexcept {}
   static bool any_open(const KnownSite&) noexcept { return false; }
   const KnownSite& site() const noexcept { return site_; }
 

@@ -207,7 +207,7 @@ double RecorderSession::drain() {
 void RecorderSession::work() noexcept {
   pthread_setname_np(pthread_self(), "sm-record");
   std::unique_lock lock(mutex_);
-  constexpr std::chrono::microseconds kLeast{5000}, kMost{50'000};
+  constexpr std::chrono::microseconds kLeast{5000}, kMost{100'000};
   std::chrono::microseconds pause{20'000};
   const bool fixed = options_.drain_every.count() > 0;
   if (fixed) pause = options_.drain_every;
