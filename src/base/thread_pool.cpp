@@ -187,8 +187,8 @@ void ThreadPool::run_task(Task task, void* context) {
            "[thread_pool] one run() at a time expected, a nested or concurrent one found");
   task_ = task;
   context_ = context;
-  region_ = site_of_region();
   if (size_ > 1) {
+    region_ = site_of_region();
     to_finish_ += static_cast<std::uint32_t>(size_) - 1;
     epoch_.fetch_add(1);
     if (sleepers_.load() != 0) epoch_.notify_all();
@@ -233,6 +233,7 @@ void ThreadPool::work(int index) noexcept {
     if (const ZoneSink* sink = idle.name == nullptr ? nullptr : zone_sink(); sink != nullptr) [[unlikely]]
       keep_wait(*sink, idle);
     call(index);
+    // Read before this thread has finished: after that the site may become another one's.
     const char* name = region == nullptr ? nullptr : region->name;
     const ZoneTraits share = region == nullptr ? ZoneTraits{} : region->traits.as(ZoneKind::share);
     finished_.fetch_add(1);
