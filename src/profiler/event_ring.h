@@ -3,7 +3,7 @@
 //
 // The producer encodes an interval as the words of record_format.h. It never waits: what finds no room is
 // counted and reported in the stream as soon as there is room again. A decoded token of a small model is some
-// 16 words on the main thread, 10 MB/s at 80,000 tokens/s; the ring holds a third of a second of that.
+// 13 words on the main thread, 8 MB/s at 80,000 tokens/s; the ring holds half a second of that.
 //
 // The consumer reads no words: it copies them to the file as they are. What it must know of them, the names
 // and the number of events, is told apart.

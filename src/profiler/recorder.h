@@ -6,7 +6,7 @@
 //
 // Each thread puts its events into a ring of its own (event_ring.h), without locks, heap or system calls; a
 // thread of the recorder empties the rings, by default before they are a quarter full but at least every
-// 100 ms: it takes a core from the threads that it watches, 0.2 ms each time. A ring that is full drops
+// 100 ms: it takes a core from the threads that it watches, some 0.4 ms each time. A ring that is full drops
 // events, counted and reported per thread, and never holds up the work. SIGKILL leaves a file that is
 // readable up to the last drain. The file's section "hardware" says how fast the core's clock was before and
 // after, and what the hardware counters of the recorded threads counted, or why there are none. What it does

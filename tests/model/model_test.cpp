@@ -202,8 +202,11 @@ TEST(ModelTest, RefusesTokensPositionsAndCachesThatDoNotFit) {
   const std::vector<std::int32_t> good = {1};
   EXPECT_THROW(logits_of(*model, pool, good, {&late, 1}, cache), Error);
   const std::vector<std::int32_t> many = some_tokens(49, 0);
-  const Segment long_segment{0, 49, 0, 0};
+  const Segment long_segment{0, 49, 0, 0}, first_48{0, 48, 0, 0};
   EXPECT_THROW(logits_of(*model, pool, many, {&long_segment, 1}, cache), Error);
+  Exec dry = Exec::measuring(pool, kernels(), false);
+  EXPECT_NO_THROW(model->forward(dry, {std::span(many).first(48), {&first_48, 1}}, nullptr));
+  EXPECT_THROW(model->forward(dry, {many, {&long_segment, 1}}, nullptr), Error) << "without a cache";
 }
 
 TEST(ModelTest, RecordingTogetherWithACacheIsAnError) {

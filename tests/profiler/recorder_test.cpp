@@ -564,7 +564,7 @@ TEST_F(RecorderTest, BusyAndSpinningTimeAgreesWithTheSystemsClockOfTheThread) {
     return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
   };
   double unexplained = 1, spent = 0;
-  bool disturbed = true;  // in every attempt: threads that lose their cores often begin to sleep in waits
+  bool disturbed = true;  // in every attempt: threads that lose their cores often may sleep in waits
   for (int attempt = 0; attempt < 8 && unexplained > 0.02 * spent; ++attempt) {
     ThreadPool pool(2);
     const ForeignCpu foreign;
