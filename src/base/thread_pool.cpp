@@ -66,21 +66,21 @@ bool spin(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready read
   }
 }
 
-// Waits by `ready` and, when spinning takes too long, `sleep`. With a sink it returns the time from `since`
-// (0: from now on) to the last look that found nothing: its stamps are taken while there is nothing else to
-// do, so that watching does not slow down what is waited for. Without a name where nobody watches or there
-// was nothing to wait for; then `end` of an idle time is the present, or 0 where nobody watches.
+// Waits by `ready` and, when spinning takes too long, `sleep`. Tells a sink, if one watches, the time from
+// `since` (0: from now on) to the last look that found nothing: its stamps are taken while there is nothing
+// else to do, so that watching does not slow down what is waited for. Returns the end of an idle time, the
+// present if there was none, and 0 where nobody watches.
 template <class Ready, class Sleep>
-ZoneWait wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready ready, Sleep sleep,
-              const char* name, ZoneKind kind, std::uint64_t since) {
+std::uint64_t wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready ready, Sleep sleep,
+                   const char* name, ZoneKind kind, std::uint64_t since) {
   if (zone_sink() == nullptr && since == 0) [[likely]] {
     if (!ready() && !spin(budget, max_budget, ready, pause)) sleep();
     // A sink that came meanwhile takes the wait as begun before it.
-    if (zone_sink() == nullptr) return {};
+    if (zone_sink() == nullptr) return 0;
     since = 1;
   }
   const bool at_once = ready();
-  if (at_once && since == 0) return {.end = kind == ZoneKind::idle ? zone_ticks() : 0};
+  if (at_once && since == 0) return kind == ZoneKind::idle ? zone_ticks() : 0;
   std::uint64_t end = since > 1 ? since : zone_ticks();
   const std::uint64_t begin = since != 0 ? since : end;
   // With pauses here, too: each look takes the line from the core that is about to write it.
@@ -91,8 +91,15 @@ ZoneWait wait(std::atomic<std::int32_t>& budget, std::int32_t max_budget, Ready 
     sleep();
     end = zone_ticks();
   }
-  if (zone_sink() == nullptr) return {};
-  return {end > begin ? name : nullptr, kind, begin, end};
+  const ZoneSink* sink = zone_sink();
+  if (sink == nullptr) return 0;
+  if (end > begin) {
+    if (kind == ZoneKind::idle)
+      keep_wait(*sink, name, kind, begin, end);  // goes with the share that comes now
+    else
+      record_wait(*sink, name, kind, begin, end);
+  }
+  return end;
 }
 
 // What the caller of run() is at, for the workers' records of their shares; null where no sink watches.
@@ -103,12 +110,6 @@ const KnownSite* site_of_region() noexcept {
     return nullptr;
   const Zone* zone = Zone::open();
   return zone == nullptr ? &kNoZone : &zone->site();
-}
-
-void record(const ZoneWait& wait) noexcept {
-  const ZoneSink* sink = wait.name == nullptr ? nullptr : zone_sink();
-  if (sink != nullptr) [[unlikely]]
-    record_wait(*sink, wait);
 }
 
 // Blocks all signals while threads are started: they inherit the mask, so handlers only ever run in the
@@ -161,8 +162,8 @@ void ThreadPool::stop() noexcept {
   workers_.clear();
 }
 
-ZoneWait ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
-                                      ZoneKind kind, std::uint64_t since) {
+std::uint64_t ThreadPool::wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value,
+                                           const char* name, ZoneKind kind, std::uint64_t since) {
   const auto changed = [&] { return word.load(std::memory_order_acquire) != value; };
   const auto sleep = [&] {
     sleepers_.fetch_add(1);
@@ -179,7 +180,7 @@ void ThreadPool::wait_for_workers() {
     for (std::uint32_t now = finished_.load(); now != to_finish_; now = finished_.load()) finished_.wait(now);
     sleepers_.fetch_sub(1);
   };
-  record(wait(spin_ns_, max_spin_ns_, finished, sleep, "join", ZoneKind::wait, 0));
+  wait(spin_ns_, max_spin_ns_, finished, sleep, "join", ZoneKind::wait, 0);
 }
 
 void ThreadPool::run_task(Task task, void* context) {
@@ -223,26 +224,26 @@ void ThreadPool::work(int index) noexcept {
   const FlushDenormals flush;
   std::uint64_t since = 0;
   for (std::uint32_t seen = 0;;) {
-    const ZoneWait idle = wait_while_equal(epoch_, seen, "idle", ZoneKind::idle, since);
+    const std::uint64_t begin = wait_while_equal(epoch_, seen, "idle", ZoneKind::idle, since);
     ++seen;
-    if (stopping_) return record(idle);
-    const KnownSite* region = idle.end == 0 ? nullptr : region_;
-    const ThreadCounters before = thread_counters;
+    if (stopping_) {
+      if (const ZoneSink* sink = zone_sink(); sink != nullptr) hand_over_wait(*sink);
+      return;
+    }
+    const KnownSite* region = begin == 0 ? nullptr : region_;
     __builtin_prefetch(region);
-    // The idle time is handed over with the share: the caller waits for that now.
-    if (const ZoneSink* sink = idle.name == nullptr ? nullptr : zone_sink(); sink != nullptr) [[unlikely]]
-      keep_wait(*sink, idle);
+    const ThreadCounters before = thread_counters;
     call(index);
     // Read before this thread has finished: after that the site may become another one's.
     const char* name = region == nullptr ? nullptr : region->name;
     const ZoneTraits share = region == nullptr ? ZoneTraits{} : region->traits.as(ZoneKind::share);
     finished_.fetch_add(1);
     if (sleepers_.load() != 0) finished_.notify_all();
-    since = idle.end == 0 ? 0 : zone_ticks();
+    since = begin == 0 ? 0 : zone_ticks();
     const ZoneSink* sink = since == 0 || name == nullptr ? nullptr : zone_sink();
     if (sink == nullptr) [[likely]]
       continue;
-    complete_interval(*sink, name, share, idle.end, since, before);
+    complete_interval(*sink, name, share, begin, since, before);
   }
 }
 
@@ -259,7 +260,7 @@ void ThreadPool::barrier(int thread_index) {
     phase_.fetch_add(1);
     if (sleepers_.load() != 0) phase_.notify_all();
   } else {
-    record(wait_while_equal(phase_, phase, "barrier", ZoneKind::wait));
+    wait_while_equal(phase_, phase, "barrier", ZoneKind::wait);
   }
   if (failed_.load(std::memory_order_acquire)) [[unlikely]]
     throw BarrierAborted{};

@@ -62,9 +62,8 @@ class ThreadPool {
   void work(int index) noexcept;
   void call(int index) noexcept;
   void stop() noexcept;
-  // Returns what was waited, for a sink.
-  ZoneWait wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
-                            ZoneKind kind, std::uint64_t since = 0);
+  std::uint64_t wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
+                                 ZoneKind kind, std::uint64_t since = 0);
   void wait_for_workers();
 
   // Lines by who writes them: a core that writes what another one has read waits half a round trip for it.

@@ -36,7 +36,9 @@ KnownSite& other_site(const ThreadZones& thread, const char* name, const ZoneTra
 
 }  // namespace
 
-void detail::hand_over_kept_wait(ThreadZones& thread, const ZoneSink& sink) noexcept {
+void hand_over_wait(const ZoneSink& sink) noexcept {
+  ThreadZones& thread = thread_zones;
+  if (thread.of_sink.wait.name == nullptr) return;
   const ZoneWait wait = std::exchange(thread.of_sink.wait, {});
   sink.complete(sink, thread.of_sink, find_site(wait.name, ZoneTraits::of({.kind = wait.kind}), 0, 0),
                 wait.begin, wait.end, thread_counters);
@@ -63,7 +65,7 @@ void Zone::begin(const char* name, ZoneTraits traits, std::int64_t flops, std::i
 void Zone::begin_elsewhere(const char* name, ZoneTraits traits, std::int64_t flops,
                            std::int64_t bytes) noexcept {
   ThreadZones& thread = thread_zones;
-  if (thread.of_sink.wait.name != nullptr) detail::hand_over_kept_wait(thread, *sink_);
+  hand_over_wait(*sink_);
   KnownSite& site = other_site(thread, name, traits, flops, bytes);
   enter(thread, site);
   if (!site.tabled) thread.last = nullptr;

@@ -66,24 +66,30 @@ inline const ZoneSink* set_zone_sink(const ZoneSink* sink) noexcept {
   return detail::zone_sink.exchange(sink);
 }
 
-namespace detail {
-// By itself, because something else than the end of its zone came after it.
-void hand_over_kept_wait(ThreadZones& thread, const ZoneSink& sink) noexcept;
-}  // namespace detail
+// Hands over the wait that was kept, if any, by itself.
+void hand_over_wait(const ZoneSink& sink) noexcept;
 
 // An idle time of this thread that has just ended: goes with the interval that complete_interval() ends next.
-inline void keep_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
+// Numbers, not a ZoneWait: a copy that reads a struct in larger pieces than it was stored in waits until
+// these stores, and all before them, are done (4 ns a region).
+inline void keep_wait(const ZoneSink& sink, const char* name, ZoneKind kind, std::uint64_t begin,
+                      std::uint64_t end) noexcept {
   detail::ThreadZones& thread = detail::thread_zones;
   thread.chained_end = 0;
-  if (thread.of_sink.wait.name != nullptr) [[unlikely]]
-    detail::hand_over_kept_wait(thread, sink);
-  thread.of_sink.wait = {wait.name, wait.kind, wait.begin, wait.end};
+  ZoneWait& wait = thread.of_sink.wait;
+  if (wait.name != nullptr) [[unlikely]]
+    hand_over_wait(sink);
+  wait.name = name;
+  wait.kind = kind;
+  wait.begin = begin;
+  wait.end = end;
 }
 // The same of a wait: goes with the zone that is open, if that ends next.
-inline void record_wait(const ZoneSink& sink, const ZoneWait& wait) noexcept {
-  keep_wait(sink, wait);
+inline void record_wait(const ZoneSink& sink, const char* name, ZoneKind kind, std::uint64_t begin,
+                        std::uint64_t end) noexcept {
+  keep_wait(sink, name, kind, begin, end);
   if (detail::thread_zones.open == nullptr) [[unlikely]]
-    detail::hand_over_kept_wait(detail::thread_zones, sink);
+    hand_over_wait(sink);
 }
 // Of the calling thread.
 inline SinkMemory& sink_memory() noexcept {
@@ -159,8 +165,9 @@ inline const ZoneSink* zone_sink() noexcept {
 inline const ZoneSink* set_zone_sink(const ZoneSink*) noexcept {
   return nullptr;
 }
-inline void record_wait(const ZoneSink&, const ZoneWait&) noexcept {}
-inline void keep_wait(const ZoneSink&, const ZoneWait&) noexcept {}
+inline void hand_over_wait(const ZoneSink&) noexcept {}
+inline void keep_wait(const ZoneSink&, const char*, ZoneKind, std::uint64_t, std::uint64_t) noexcept {}
+inline void record_wait(const ZoneSink&, const char*, ZoneKind, std::uint64_t, std::uint64_t) noexcept {}
 inline SinkMemory& sink_memory() noexcept {
   thread_local SinkMemory memory;
   return memory;
