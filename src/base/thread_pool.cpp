@@ -226,7 +226,7 @@ void ThreadPool::work(int index) noexcept {
   for (std::uint32_t seen = 0;;) {
     const std::uint64_t begin = wait_while_equal(epoch_, seen, "idle", ZoneKind::idle, since);
     ++seen;
-    if (stopping_) {
+    if (stopping_) {  // no share comes for the last idle time
       if (const ZoneSink* sink = zone_sink(); sink != nullptr) hand_over_wait(*sink);
       return;
     }

@@ -62,6 +62,7 @@ class ThreadPool {
   void work(int index) noexcept;
   void call(int index) noexcept;
   void stop() noexcept;
+  // Returns when an idle time ended, the present if there was none, and 0 where no sink watches.
   std::uint64_t wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t value, const char* name,
                                  ZoneKind kind, std::uint64_t since = 0);
   void wait_for_workers();
